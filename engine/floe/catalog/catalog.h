@@ -1,0 +1,78 @@
+// Catalogs: which tables there are, and where each one's current metadata is. The only place where a table changes.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "floe/io/io.h"
+#include "floe/spec/table_metadata.h"
+#include "floe/spec/table_update.h"
+
+namespace floe {
+
+using Namespace = std::vector<std::string>;  // levels, outermost first; none of them empty
+
+struct TableIdentifier {
+  Namespace ns;
+  std::string name;
+  bool operator==(const TableIdentifier&) const = default;
+};
+std::string to_string(const Namespace& ns);           // levels joined with "."
+std::string to_string(const TableIdentifier& table);  // "a.b.name"
+
+struct LoadedTable {
+  TableIdentifier identifier;
+  std::string metadata_location;
+  TableMetadataPtr metadata;
+  Properties config;  // what the catalog says about access to the table's files
+};
+
+struct NamespaceUpdate {
+  std::vector<std::string> removed, updated, missing;
+};
+
+// Every method throws NoSuchNamespace, NoSuchTable, NamespaceAlreadyExists, TableAlreadyExists or NamespaceNotEmpty
+// naming the identifier, InvalidArgument for identifiers that cannot be, IoError when the catalog cannot be reached.
+class Catalog {
+ public:
+  virtual ~Catalog() = default;
+
+  virtual const std::string& name() const = 0;
+  virtual const Properties& properties() const = 0;
+
+  virtual void create_namespace(const Namespace& ns, const Properties& properties = {}) = 0;
+  virtual void drop_namespace(const Namespace& ns) = 0;
+  virtual bool namespace_exists(const Namespace& ns) = 0;
+  virtual std::vector<Namespace> list_namespaces(const Namespace& parent = {}) = 0;  // the direct children
+  virtual Properties load_namespace_properties(const Namespace& ns) = 0;
+  virtual NamespaceUpdate update_namespace_properties(const Namespace& ns, const std::vector<std::string>& removals,
+                                                      const Properties& updates) = 0;
+
+  // `table.location` empty: the namespace's "location" property, else below the warehouse.
+  virtual LoadedTable create_table(const TableIdentifier& table, NewTable definition) = 0;
+  virtual LoadedTable register_table(const TableIdentifier& table, const std::string& metadata_location) = 0;
+  virtual LoadedTable load_table(const TableIdentifier& table) = 0;
+  virtual bool table_exists(const TableIdentifier& table) = 0;
+  virtual std::vector<TableIdentifier> list_tables(const Namespace& ns) = 0;
+  virtual void drop_table(const TableIdentifier& table) = 0;  // the files stay
+  virtual void rename_table(const TableIdentifier& from, const TableIdentifier& to) = 0;
+
+  // One attempt. Checks the requirements against the table as it is now, applies the updates, writes the new metadata
+  // file and swaps the pointer. Throws CommitFailed when another writer was first or a requirement does not hold (the
+  // written metadata file is removed again), CommitStateUnknown when the outcome could not be learnt. A commit whose
+  // requirements have AssertCreate creates the table. Updates that change nothing commit nothing.
+  virtual LoadedTable commit(const TableIdentifier& table, const TableCommit& commit) = 0;
+
+  // The Io for a table's files.
+  virtual IoPtr io(const LoadedTable& table) = 0;
+};
+using CatalogPtr = std::shared_ptr<Catalog>;
+
+// Opens the catalog that the properties describe: "type" = "sql" or "in-memory" ("uri" and "warehouse" as in PyIceberg;
+// without a type, "sqlite:" URIs are "sql"). Throws InvalidArgument for what is missing, NotSupported by name for the
+// rest.
+CatalogPtr open_catalog(const std::string& name, const Properties& properties);
+
+}  // namespace floe

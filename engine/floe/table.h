@@ -1,0 +1,48 @@
+// The front door: what a C++ user meets first.
+//
+//   auto catalog = floe::open_catalog("demo", {{"type", "sql"}, {"uri", "sqlite:////tmp/demo.db"},
+//                                              {"warehouse", "file:///tmp/warehouse"}});
+//   auto table = floe::Table::load(catalog, {{"flights"}, "departures"});
+//   table.append(*batches);
+//   auto rows = table.scan({.filter = floe::parse_filter("dep_delay > 60")});
+#pragma once
+
+#include <memory>
+
+#include "floe/catalog/catalog.h"
+#include "floe/scan/scan.h"
+#include "floe/transaction/append.h"
+#include "floe/write/write.h"
+
+namespace floe {
+
+// A handle on a table at one state of its metadata. Copies are cheap. Not for concurrent use of one handle; concurrent
+// handles on one table are what Iceberg is for.
+class Table {
+ public:
+  static Table load(CatalogPtr catalog, const TableIdentifier& identifier);
+  static Table create(CatalogPtr catalog, const TableIdentifier& identifier, NewTable definition);
+  Table(CatalogPtr catalog, LoadedTable loaded);
+
+  const TableIdentifier& identifier() const { return loaded_.identifier; }
+  const TableMetadata& metadata() const { return *loaded_.metadata; }
+  const LoadedTable& loaded() const { return loaded_; }
+  const CatalogPtr& catalog() const { return catalog_; }
+  const IoPtr& io() const { return io_; }
+
+  void refresh();
+
+  // Appends the rows of a stream as one snapshot and moves this handle to it. A stream without rows makes an empty
+  // snapshot, as PyIceberg does.
+  void append(arrow::RecordBatchReader& batches, const AppendOptions& options = {}, WriteOptions write = {});
+
+  ScanPlan plan(const ScanOptions& options = {}) const;
+  std::unique_ptr<arrow::RecordBatchReader> scan(const ScanOptions& options = {}) const;
+
+ private:
+  CatalogPtr catalog_;
+  LoadedTable loaded_;
+  IoPtr io_;
+};
+
+}  // namespace floe

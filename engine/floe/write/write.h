@@ -1,0 +1,32 @@
+// A stream of record batches becomes data files, partitioned in one pass.
+#pragma once
+
+#include <arrow/record_batch.h>
+#include <arrow/util/cancel.h>
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "floe/io/io.h"
+#include "floe/manifest/data_file.h"
+#include "floe/spec/table_metadata.h"
+
+namespace floe {
+
+struct WriteOptions {
+  std::string table_name;          // for messages
+  int32_t max_open_writers = 100;  // one per partition; beyond it InvalidArgument says what to do
+  arrow::StopToken stop = arrow::StopToken::Unstoppable();
+};
+
+// Writes the stream as files of the table's default spec and current schema, rolling at
+// `write.target-file-size-bytes`. All files are durable on return. On any exception every file written is removed.
+std::vector<DataFile> write_data_files(const TableMetadata& table, arrow::RecordBatchReader& batches, Io& io,
+                                       const WriteOptions& options);
+
+// Where data files go: `write.data.path`, `write.object-storage.enabled`, else "<location>/data". `partition_path` is
+// empty or "a=1/b=2".
+std::string data_location(const TableMetadata& table, const std::string& partition_path, const std::string& file_name);
+
+}  // namespace floe
