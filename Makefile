@@ -1,0 +1,97 @@
+# `make help` lists what there is. Everything installs what it needs first.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash -o pipefail
+PYTHON ?= python3
+JOBS ?= $(shell nproc)
+BIN := .venv/bin
+export CMAKE_BUILD_PARALLEL_LEVEL := $(JOBS)
+
+PYPROJECTS := engine/pyproject.toml packages/floe-core/pyproject.toml packages/floe-iceberg/pyproject.toml
+ENGINE_SOURCES := $(shell find engine -name build -prune -o -type f \( -name '*.cc' -o -name '*.h' -o -name '*.cpp' \
+	-o -name '*.py' -o -name '*.pyi' -o -name '*.cmake*' -o -name 'CMake*' -o -name 'pyproject.toml' \) -print)
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# --- set-up ---------------------------------------------------------------------------------------------------------
+
+build/.debian: scripts/debian-packages scripts/debian-packages.txt
+	@scripts/debian-packages scripts/debian-packages.txt
+	@mkdir -p build && touch $@
+
+build/.debian-dev: scripts/debian-packages scripts/debian-packages-dev.txt
+	@scripts/debian-packages scripts/debian-packages-dev.txt
+	@mkdir -p build && touch $@
+
+.venv/.installed: build/.debian requirements-dev.txt $(PYPROJECTS)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed; set PYTHON=")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Installing Python packages into .venv"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+# One CMake build, in build/release, serves the Python module and the C++ tests.
+build/.engine: .venv/.installed $(ENGINE_SOURCES)
+	@echo "Building the engine in build/release (the first time takes some minutes)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable engine \
+		--config-settings=build.tool-args="-j$(JOBS)" --config-settings=cmake.define.FLOE_BUILD_TESTS=ON
+	@touch $@
+
+build/.packages: .venv/.installed $(PYPROJECTS)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps \
+		--editable packages/floe-core --editable packages/floe-iceberg
+	@touch $@
+
+.PHONY: build
+build: build/.engine build/.packages ## the engine and the Python packages, into .venv
+
+# --- what people run ------------------------------------------------------------------------------------------------
+
+.PHONY: demo
+demo: build ## the flights that left New York in 2013, as an Iceberg table
+	@$(BIN)/python examples/flights.py
+
+.PHONY: test
+test: build ## all tests: C++ (ctest), then Python (pytest)
+	ctest --test-dir build/release --output-on-failure --parallel $(JOBS)
+	$(BIN)/python -m pytest
+
+.PHONY: test-all
+test-all: test lint sanitize fuzz ## test, and what takes longer: lint, sanitizers, fuzzing, slow tests
+	$(BIN)/python -m pytest -m slow
+
+.PHONY: sanitize
+sanitize: build build/.debian-dev ## the C++ tests under AddressSanitizer and UBSan
+	cmake -S engine --preset sanitize >/dev/null
+	cmake --build build/sanitize
+	ctest --test-dir build/sanitize --output-on-failure --parallel $(JOBS)
+
+FUZZ_SECONDS ?= 60
+.PHONY: fuzz
+fuzz: build build/.debian-dev ## every fuzzer for FUZZ_SECONDS (60)
+	cmake -S engine --preset fuzz >/dev/null
+	cmake --build build/fuzz
+	scripts/fuzz build/fuzz $(FUZZ_SECONDS)
+
+.PHONY: bench
+bench: build ## this engine, its peers and the raw limit, side by side; PEERS="pyiceberg polars daft duckdb"
+	@$(BIN)/python -m benchmarks run --peers "$(PEERS)"
+
+.PHONY: bench-large
+bench-large: build ## the benchmarks that need a large disk and patience
+	@$(BIN)/python -m benchmarks run --large --peers "$(PEERS)"
+
+.PHONY: lint
+lint: build build/.debian-dev ## clang-format, clang-tidy 19, ruff, mypy --strict
+	scripts/lint
+
+.PHONY: format
+format: build/.debian-dev .venv/.installed ## rewrite all sources as clang-format and ruff want them
+	find engine -name '*.cc' -o -name '*.h' | xargs clang-format-19 -i
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.PHONY: clean
+clean: ## remove the build and the virtual environment
+	rm -rf build .venv
