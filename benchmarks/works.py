@@ -1,0 +1,521 @@
+"""The works of this benchmark. Each system does the same thing; what it gives back must agree."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import sqlite3
+import threading
+import time
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+
+from benchmarks import data as inputs
+from benchmarks.work import Prepare, Run, Work
+
+# --- opening tables -------------------------------------------------------------------------------------------------
+
+
+def floe_table(data: Path, name: str) -> Any:
+    """A table of the benchmark's data on our own catalog class; the catalog's file is the same."""
+    from floe_iceberg import load_catalog
+
+    folder = data / name
+    catalog = load_catalog(
+        "bench", type="sql", uri=f"sqlite:///{folder}/catalog.db", warehouse=f"file://{folder}/warehouse"
+    )
+    return catalog.load_table("bench.rows")
+
+
+def pyiceberg_table(data: Path, name: str) -> Any:
+    return inputs.pyiceberg_catalog(data / name).load_table("bench.rows")
+
+
+def duckdb_connection() -> Any:
+    import duckdb
+
+    connection = duckdb.connect(config={"threads": 2, "autoinstall_known_extensions": False})
+    for extension in ("avro", "iceberg"):
+        module = __import__(f"duckdb_extension_{extension}")
+        module.import_extension(extension, con=connection)
+    return connection
+
+
+def output_bytes(folder: Path) -> int:
+    return sum(f.stat().st_size for f in folder.rglob("*.parquet"))
+
+
+# --- append ---------------------------------------------------------------------------------------------------------
+
+
+def append_limit(data: Path, scratch: Path) -> Run:
+    table = inputs.load_arrow_input(data)
+    half = table.num_rows // 2
+    attempt = iter(range(100))
+
+    def run() -> dict[str, int]:
+        folder = scratch / str(next(attempt))
+        folder.mkdir()
+        writers = [
+            threading.Thread(
+                target=pq.write_table, args=(part, folder / f"{i}.parquet"), kwargs={"compression": "zstd"}
+            )
+            for i, part in enumerate([table.slice(0, half), table.slice(half)])
+        ]
+        for writer in writers:
+            writer.start()
+        for writer in writers:
+            writer.join()
+        return {"rows": table.num_rows, "bytes": output_bytes(folder)}
+
+    return run
+
+
+def appending(make_catalog: Callable[[Path], Any], write: Callable[[Any, pa.Table], None]) -> Prepare:
+    def prepare(data: Path, scratch: Path) -> Run:
+        table = inputs.load_arrow_input(data)
+        catalog = make_catalog(scratch)
+        catalog.create_namespace("bench")
+        attempt = iter(range(100))
+
+        def run() -> dict[str, int]:
+            target = catalog.create_table(f"bench.rows{next(attempt)}", schema=table.schema)
+            write(target, table)
+            return {"rows": table.num_rows, "bytes": output_bytes(Path(target.location().removeprefix("file://")))}
+
+        return run
+
+    return prepare
+
+
+def floe_catalog(scratch: Path) -> Any:
+    from floe_iceberg import load_catalog
+
+    return load_catalog(
+        "bench", type="sql", uri=f"sqlite:///{scratch}/catalog.db", warehouse=f"file://{scratch}/warehouse"
+    )
+
+
+def polars_append(table: Any, rows: pa.Table) -> None:
+    import polars
+
+    frame = polars.from_arrow(rows)
+    assert isinstance(frame, polars.DataFrame)
+    frame.write_iceberg(table, mode="append")
+
+
+def append_duckdb(data: Path, scratch: Path) -> Run:
+    """DuckDB writes Parquet only: it has no catalog of this kind to commit to."""
+    table = inputs.load_arrow_input(data)
+    connection = duckdb_connection()
+    connection.register("input", table)
+    attempt = iter(range(100))
+
+    def run() -> dict[str, int]:
+        folder = scratch / str(next(attempt))
+        connection.execute(f"COPY input TO '{folder}' (FORMAT parquet, COMPRESSION zstd, PER_THREAD_OUTPUT)")
+        return {"rows": table.num_rows, "bytes": output_bytes(folder)}
+
+    return run
+
+
+APPEND = Work(
+    name="append",
+    title="append 5 million rows",
+    limit="pyarrow writes 2 Parquet files with 2 threads, zstd",
+    reach=0.85,
+    data=inputs.arrow_input,
+    systems={
+        "limit": append_limit,
+        "floe": appending(floe_catalog, lambda table, rows: table.append(rows)),
+        "pyiceberg": appending(inputs.pyiceberg_catalog, lambda table, rows: table.append(rows)),
+        "polars": appending(inputs.pyiceberg_catalog, polars_append),
+        "duckdb": append_duckdb,
+    },
+)
+
+# --- scans ----------------------------------------------------------------------------------------------------------
+
+Filter = tuple[str, Any, Any]  # column, from, below
+
+
+def scan_limit(name: str, columns: list[str] | None, where: list[Filter]) -> Prepare:
+    def prepare(data: Path, scratch: Path) -> Run:
+        files = inputs.files_of(data, name)
+        condition = None
+        for column, low, high in where:
+            part = (ds.field(column) >= low) & (ds.field(column) < high)
+            condition = part if condition is None else condition & part
+
+        def run() -> dict[str, int]:
+            return {"rows": ds.dataset(files).to_table(columns=columns, filter=condition).num_rows}
+
+        return run
+
+    return prepare
+
+
+def sql_literal(value: Any) -> str:
+    return f"'{value.isoformat()}'" if isinstance(value, dt.datetime) else str(value)
+
+
+def iceberg_scan(open_table: Callable[[Path, str], Any], name: str, columns: list[str] | None, where: list[Filter]) -> Prepare:
+    def prepare(data: Path, scratch: Path) -> Run:
+        table = open_table(data, name)
+        text = " and ".join(f"{c} >= {sql_literal(a)} and {c} < {sql_literal(b)}" for c, a, b in where)
+        arguments: dict[str, Any] = {"row_filter": text} if text else {}
+        if columns:
+            arguments["selected_fields"] = tuple(columns)
+
+        def run() -> dict[str, int]:
+            return {"rows": table.scan(**arguments).to_arrow().num_rows}
+
+        return run
+
+    return prepare
+
+
+def polars_scan(name: str, columns: list[str] | None, where: list[Filter]) -> Prepare:
+    def prepare(data: Path, scratch: Path) -> Run:
+        import polars
+
+        table = pyiceberg_table(data, name)
+
+        def run() -> dict[str, int]:
+            frame = polars.scan_iceberg(table)
+            for column, low, high in where:
+                frame = frame.filter((polars.col(column) >= low) & (polars.col(column) < high))
+            if columns:
+                frame = frame.select(columns)
+            return {"rows": frame.collect().to_arrow().num_rows}
+
+        return run
+
+    return prepare
+
+
+def daft_scan(name: str, columns: list[str] | None, where: list[Filter]) -> Prepare:
+    def prepare(data: Path, scratch: Path) -> Run:
+        import daft
+
+        table = pyiceberg_table(data, name)
+
+        def run() -> dict[str, int]:
+            frame = daft.read_iceberg(table)
+            for column, low, high in where:
+                frame = frame.where((daft.col(column) >= low) & (daft.col(column) < high))
+            if columns:
+                frame = frame.select(*columns)
+            return {"rows": frame.to_arrow().num_rows}
+
+        return run
+
+    return prepare
+
+
+def duckdb_scan(name: str, columns: list[str] | None, where: list[Filter]) -> Prepare:
+    def prepare(data: Path, scratch: Path) -> Run:
+        connection = duckdb_connection()
+        location = inputs.metadata_location(data, name)
+        conditions = [f"{c} >= {sql_literal(a)} AND {c} < {sql_literal(b)}" for c, a, b in where]
+        query = f"SELECT {', '.join(columns or ['*'])} FROM iceberg_scan('{location}')" + (
+            " WHERE " + " AND ".join(conditions) if conditions else ""
+        )
+
+        def run() -> dict[str, int]:
+            return {"rows": connection.execute(query).to_arrow_table().num_rows}
+
+        return run
+
+    return prepare
+
+
+def scan(name: str, title: str, reach: float, table: str, data: Callable[[Path], None], columns: list[str] | None,
+         where: list[Filter]) -> Work:
+    return Work(
+        name=name,
+        title=title,
+        limit="pyarrow dataset over the same files" + (", filter pushed down" if where else ""),
+        reach=reach,
+        data=data,
+        systems={
+            "limit": scan_limit(table, columns, where),
+            "floe": iceberg_scan(floe_table, table, columns, where),
+            "pyiceberg": iceberg_scan(pyiceberg_table, table, columns, where),
+            "polars": polars_scan(table, columns, where),
+            "daft": daft_scan(table, columns, where),
+            "duckdb": duckdb_scan(table, columns, where),
+        },
+    )  # fmt: skip
+
+
+THREE_DAYS: Filter = ("ts", inputs.FIRST_DAY + dt.timedelta(days=10), inputs.FIRST_DAY + dt.timedelta(days=13))
+
+SCANS = [
+    scan("scan", "full scan of 10 files", 0.95, "ten_files", inputs.ten_files, None, []),
+    scan("columns", "two columns of 10 files", 1.05, "ten_files", inputs.ten_files, ["id", "f64"], []),
+    scan("partitions", "2 % of the rows, in 24 of 240 files", 0.7, "partitioned", inputs.partitioned, None,
+         [THREE_DAYS, ("i32", 0, 200_000)]),
+    scan("range", "a range of 1 % of the ids, out of 10 files", 0.75, "ten_files", inputs.ten_files, None,
+         [("id", 2_120_000, 2_170_000)]),
+]  # fmt: skip
+
+# --- planning -------------------------------------------------------------------------------------------------------
+
+
+def blocks_of(path: Path) -> list[tuple[int, int]]:
+    """Where the compressed blocks of an Avro file lie: (offset, length)."""
+    content = path.read_bytes()
+
+    def varint(at: int) -> tuple[int, int]:
+        value = shift = 0
+        while True:
+            byte = content[at]
+            value |= (byte & 0x7F) << shift
+            at, shift = at + 1, shift + 7
+            if byte < 0x80:
+                return (value >> 1) ^ -(value & 1), at
+
+    at = 4
+    while True:  # the header's map
+        count, at = varint(at)
+        if count == 0:
+            break
+        for _ in range(count):
+            for _part in ("key", "value"):
+                length, at = varint(at)
+                at += length
+    at += 16  # sync marker
+    blocks = []
+    while at < len(content):
+        _, at = varint(at)
+        length, at = varint(at)
+        blocks.append((at, length))
+        at += length + 16
+    return blocks
+
+
+def inflate_limit(name: str, manifests: Callable[[Path], bool]) -> Prepare:
+    """Reads the manifests and inflates their blocks with zlib on one thread; nothing is decoded."""
+
+    def prepare(data: Path, scratch: Path) -> Run:
+        files = [f for f in sorted((data / name / "warehouse").rglob("metadata/m*.avro")) if manifests(f)]
+        blocks = [blocks_of(f) for f in files]
+
+        def run() -> dict[str, int]:
+            inflated = 0
+            for file, parts in zip(files, blocks, strict=True):
+                content = memoryview(file.read_bytes())
+                for at, length in parts:
+                    inflated += len(zlib.decompress(content[at : at + length], -15))
+            return {"inflated": inflated}
+
+        return run
+
+    return prepare
+
+
+def floe_plan(name: str, row_filter: str | None, warm: bool, objects: bool = False) -> Prepare:
+    def prepare(data: Path, scratch: Path) -> Run:
+        import floe_engine
+
+        table = floe_table(data, name)
+        arguments: dict[str, Any] = {"row_filter": row_filter} if row_filter else {}
+
+        def run() -> dict[str, int]:
+            if not warm:
+                floe_engine.clear_manifest_cache()
+            if objects:
+                return {"files": len(list(table.scan(**arguments).plan_files()))}
+            return {"files": pa.table(table.scan(**arguments).plan()).num_rows}
+
+        run()
+        return run
+
+    return prepare
+
+
+def pyiceberg_plan(name: str, row_filter: str | None) -> Prepare:
+    def prepare(data: Path, scratch: Path) -> Run:
+        import pyiceberg.manifest
+
+        table = pyiceberg_table(data, name)
+        arguments: dict[str, Any] = {"row_filter": row_filter} if row_filter else {}
+
+        def run() -> dict[str, int]:
+            cache = getattr(pyiceberg.manifest, "clear_manifest_cache", None)
+            if cache is not None:
+                cache()
+            return {"files": len(list(table.scan(**arguments).plan_files()))}
+
+        return run
+
+    return prepare
+
+
+def duckdb_plan(name: str, where: str | None) -> Prepare:
+    """DuckDB has no plan to ask for: the files that EXPLAIN ANALYZE would open do not exist, so it lists metadata."""
+
+    def prepare(data: Path, scratch: Path) -> Run:
+        connection = duckdb_connection()
+        location = inputs.metadata_location(data, name)
+
+        def run() -> dict[str, int]:
+            query = f"SELECT count(*) FROM iceberg_metadata('{location}')"
+            return {"files": connection.execute(query).fetchone()[0]}
+
+        return run
+
+    return prepare
+
+
+def plan(name: str, title: str, reach: float, table: str, data: Callable[[Path], None], row_filter: str | None,
+         *, warm: bool = False, objects: bool = False, matching: Callable[[Path], bool] = lambda _: True) -> Work:
+    return Work(
+        name=name,
+        title=title,
+        limit="read and inflate the manifests' blocks, zlib, one thread",
+        reach=reach,
+        data=data,
+        systems={
+            "limit": inflate_limit(table, matching),
+            "floe": floe_plan(table, row_filter, warm, objects),
+            "pyiceberg": pyiceberg_plan(table, row_filter),
+        } | ({"duckdb": duckdb_plan(table, row_filter)} if row_filter is None else {}),
+        repeat=5,
+    )  # fmt: skip
+
+
+ONE_DAY = "ts >= '2024-01-11T00:00:00' and ts < '2024-01-12T00:00:00'"
+
+
+def is_day_eleven(manifest: Path) -> bool:
+    number = int(manifest.stem[1:])
+    return number * inputs.DAYS // 100 == 10
+
+
+PLANS = [
+    plan("plan", "plan 100,000 files, cold", 1.0, "hundred_manifests", inputs.hundred_manifests, None),
+    plan("plan-warm", "plan 100,000 files, warm cache", 0.1, "hundred_manifests", inputs.hundred_manifests, None, warm=True),
+    plan("plan-objects", "plan 100,000 files, as Python objects", 3.0, "hundred_manifests", inputs.hundred_manifests, None,
+         objects=True),
+    plan("plan-id", "plan one id out of unclustered bounds", 0.7, "hundred_manifests", inputs.hundred_manifests,
+         "id = 123456789012"),
+    plan("plan-day", "plan one day (partition pruning)", 3.0, "hundred_manifests", inputs.hundred_manifests, ONE_DAY,
+         matching=is_day_eleven),
+    plan("plan-small", "plan 1,000 manifests of one entry", 2.0, "thousand_manifests", inputs.thousand_manifests, None),
+]  # fmt: skip
+
+# --- commits --------------------------------------------------------------------------------------------------------
+
+COMMITS = 200
+SMALL_ROWS = 10
+
+
+def commits_limit(data: Path, scratch: Path) -> Run:
+    """Writes and syncs what a commit writes (a data file, a manifest, a list, metadata) and one SQLite transaction."""
+    sizes = [5_000, 6_000, 4_000]
+
+    def run() -> dict[str, int]:
+        database = sqlite3.connect(scratch / "limit.db")
+        database.execute("CREATE TABLE pointer (name TEXT PRIMARY KEY, location TEXT)")
+        database.execute("INSERT INTO pointer VALUES ('t', '')")
+        database.commit()
+        for n in range(COMMITS):
+            for i, size in enumerate([*sizes, 2_000 + 600 * n]):
+                with open(scratch / f"{n}-{i}", "wb") as file:
+                    file.write(b"x" * size)
+                    file.flush()
+                    os.fsync(file.fileno())
+            database.execute("UPDATE pointer SET location = ? WHERE name = 't'", (str(n),))
+            database.commit()
+        database.close()
+        return {"commits": COMMITS}
+
+    return run
+
+
+def committing(make_catalog: Callable[[Path], Any]) -> Prepare:
+    def prepare(data: Path, scratch: Path) -> Run:
+        batch = inputs.rows(0, SMALL_ROWS)
+        catalog = make_catalog(scratch)
+        catalog.create_namespace("bench")
+        table = catalog.create_table("bench.rows", schema=batch.schema)
+        table.append(batch)  # the first one loads code; what is measured follows
+
+        def run() -> dict[str, int]:
+            times = []
+            for _ in range(COMMITS):
+                start = time.perf_counter()
+                table.append(batch)
+                times.append(time.perf_counter() - start)
+            growth = sum(times[-20:]) / sum(times[:20])
+            return {"commits": COMMITS, "growth_permille": round(growth * 1000)}
+
+        return run
+
+    return prepare
+
+
+APPENDS = Work(
+    name="appends",
+    title="200 appends of 10 rows",
+    limit="write and sync as many small files, one SQLite transaction each",
+    reach=2.0,
+    data=lambda _: None,
+    systems={
+        "limit": commits_limit,
+        "floe": committing(floe_catalog),
+        "pyiceberg": committing(inputs.pyiceberg_catalog),
+    },
+    repeat=1,
+)
+
+# --- loading --------------------------------------------------------------------------------------------------------
+
+
+def load_limit(data: Path, scratch: Path) -> Run:
+    import orjson
+
+    path = Path(inputs.metadata_location(data, "many_snapshots").removeprefix("file://"))
+
+    def run() -> dict[str, int]:
+        return {"snapshots": len(orjson.loads(path.read_bytes())["snapshots"])}
+
+    run()
+    return run
+
+
+def loading(open_catalog: Callable[[Path], Any]) -> Prepare:
+    def prepare(data: Path, scratch: Path) -> Run:
+        catalog = open_catalog(data / "many_snapshots")
+        catalog.load_table("bench.rows")
+
+        def run() -> dict[str, int]:
+            fresh = open_catalog(data / "many_snapshots") if open_catalog is floe_catalog else catalog
+            start = time.perf_counter()
+            table = fresh.load_table("bench.rows")
+            return {"snapshots": len(table.metadata.snapshots), "us": round((time.perf_counter() - start) * 1e6)}
+
+        return run
+
+    return prepare
+
+
+LOAD = Work(
+    name="load",
+    title="load a table of 2,000 snapshots",
+    limit="read and parse its JSON with orjson",
+    reach=1.0,
+    data=inputs.many_snapshots,
+    systems={"limit": load_limit, "floe": loading(floe_catalog), "pyiceberg": loading(inputs.pyiceberg_catalog)},
+    repeat=11,
+)
+
+WORKS: dict[str, Work] = {work.name: work for work in [APPEND, *SCANS, *PLANS, APPENDS, LOAD]}
