@@ -1,0 +1,37 @@
+"""What README prints works as printed."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+
+
+def block(language: str) -> str:
+    (code,) = re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+    return str(code)
+
+
+def test_ten_lines_of_python_run_as_printed(tmp_path: Path) -> None:
+    code = block("python")
+    assert "/tmp/floe" in code
+    (tmp_path / "warehouse").mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", code.replace("/tmp/floe", str(tmp_path))], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "[{'carrier': 'AA', 'dep_delay': 61}]" in done.stdout
+    assert "3 rows at first" in done.stdout
+
+
+def test_ten_lines_of_cpp_are_those_that_the_consumer_test_builds() -> None:
+    assert block("cpp") == (ROOT / "engine/tests/consumer/quickstart.cc").read_text()
+
+
+def test_every_command_is_in_the_makefile() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"^make ([a-z-]+)", README, re.MULTILINE)) <= targets
