@@ -1,0 +1,535 @@
+#include "floe/io/local.h"
+
+#include <arrow/buffer.h>
+#include <arrow/io/interfaces.h>
+#include <arrow/util/future.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <mutex>
+#include <shared_mutex>
+#include <system_error>
+#include <utility>
+
+#include "floe/arrow_status.h"
+
+namespace floe {
+namespace {
+
+constexpr size_t kWriteBuffer = 256 << 10;        // small writes are gathered up to this
+constexpr int64_t kWriteBackStep = 16 << 20;      // how often the kernel is told to start writing to disk
+constexpr size_t kMaxTransfer = size_t{1} << 30;  // one system call moves at most 2 GiB
+
+std::string describe(int error) { return std::generic_category().message(error); }
+
+[[noreturn]] void throw_errno(int error, std::string_view what, std::string_view location) {
+  const std::string message = fmt::format("cannot {} {}: {}", what, location, describe(error));
+  if (error == ENOENT || error == ENOTDIR) throw NotFound(message);
+  throw IoError(message);
+}
+
+// An open file descriptor.
+class Fd {
+ public:
+  Fd() = default;
+  explicit Fd(int fd) : fd_(fd) {}
+  Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Fd& operator=(Fd&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
+  ~Fd() { close(); }
+
+  bool ok() const { return fd_ >= 0; }
+  int get() const { return fd_; }
+  int close() { return ok() ? ::close(std::exchange(fd_, -1)) : 0; }
+
+ private:
+  int fd_ = -1;
+};
+
+// Writing beyond RLIMIT_FSIZE raises SIGXFSZ, which kills a process that does not ignore it. While one of these lives,
+// the signal is held back from this thread, and taken back if it came, so that write() fails with EFBIG instead.
+class HoldFileSizeSignal {
+ public:
+  HoldFileSizeSignal() {
+    sigemptyset(&signal_);
+    sigaddset(&signal_, SIGXFSZ);
+    pthread_sigmask(SIG_BLOCK, &signal_, &before_);
+  }
+  ~HoldFileSizeSignal() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+  void take_back() {
+    if (sigismember(&before_, SIGXFSZ)) return;  // the caller's own to handle
+    const timespec now = {};
+    while (sigtimedwait(&signal_, nullptr, &now) < 0 && errno == EINTR) {
+    }
+  }
+
+ private:
+  sigset_t signal_;
+  sigset_t before_;
+};
+
+// Returns 0 or the errno.
+int write_all(int fd, const char* data, size_t size) {
+  HoldFileSizeSignal hold;
+  while (size > 0) {
+    const ssize_t n = ::write(fd, data, std::min(size, kMaxTransfer));
+    if (n < 0) {
+      if (errno == EINTR) continue;
+      const int error = errno;
+      if (error == EFBIG) hold.take_back();
+      return error;
+    }
+    data += n;
+    size -= static_cast<size_t>(n);
+  }
+  return 0;
+}
+
+// Returns the bytes read, fewer than `size` only at the end of the file, or -errno.
+int64_t read_all(int fd, char* data, int64_t size, int64_t position) {
+  int64_t done = 0;
+  while (done < size) {
+    const size_t step = std::min<size_t>(static_cast<size_t>(size - done), kMaxTransfer);
+    const ssize_t n = ::pread(fd, data + done, step, position + done);
+    if (n < 0) {
+      if (errno == EINTR) continue;
+      return -errno;
+    }
+    if (n == 0) break;
+    done += n;
+  }
+  return done;
+}
+
+std::string parent_of(const std::string& path) {
+  const size_t slash = path.find_last_of('/');
+  return slash == 0 || slash == std::string::npos ? "/" : path.substr(0, slash);
+}
+
+// Makes the entries of a directory durable. Returns 0 or the errno.
+int sync_directory(const std::string& path) {
+  Fd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd.ok()) return errno;
+  // Some network file systems cannot sync directories, and need not.
+  return ::fsync(fd.get()) == 0 || errno == EINVAL || errno == ENOTSUP ? 0 : errno;
+}
+
+// Held exclusively from making directories until they are durable, so that nobody reports a file durable whose
+// directory is not: a writer that found the directory waits for this before it returns.
+std::shared_mutex directories_mutex;
+
+void create_directories(const std::string& path, std::string_view location) {
+  std::unique_lock lock(directories_mutex);
+  std::vector<std::string> missing;
+  for (std::string dir = path; dir != "/"; dir = parent_of(dir)) {
+    struct stat info;
+    if (::stat(dir.c_str(), &info) == 0) {
+      if (!S_ISDIR(info.st_mode)) throw IoError(fmt::format("cannot write {}: {} is not a directory", location, dir));
+      break;
+    }
+    if (errno != ENOENT) throw IoError(fmt::format("cannot write {}: {}: {}", location, dir, describe(errno)));
+    missing.push_back(dir);
+  }
+  for (auto dir = missing.rbegin(); dir != missing.rend(); ++dir) {
+    // Another process may have been first.
+    if (::mkdir(dir->c_str(), 0777) != 0 && errno != EEXIST)
+      throw IoError(fmt::format("cannot make directory {} for {}: {}", *dir, location, describe(errno)));
+    if (const int error = sync_directory(parent_of(*dir)))
+      throw IoError(fmt::format("cannot sync directory {} for {}: {}", parent_of(*dir), location, describe(error)));
+  }
+}
+
+class LocalFile final : public arrow::io::RandomAccessFile {
+ public:
+  LocalFile(Fd fd, int64_t size, std::string location, std::shared_ptr<IoCounters> counters)
+      : fd_(std::move(fd)), size_(size), location_(std::move(location)), counters_(std::move(counters)) {
+    set_mode(arrow::io::FileMode::READ);
+  }
+
+  arrow::Status Close() override {
+    fd_.close();
+    return arrow::Status::OK();
+  }
+  bool closed() const override { return !fd_.ok(); }
+  arrow::Result<int64_t> Tell() const override { return position_; }
+  arrow::Result<int64_t> GetSize() override { return size_; }
+  arrow::Status Seek(int64_t position) override {
+    if (position < 0) return arrow::Status::Invalid("seek before the start of ", location_);
+    position_ = position;
+    return arrow::Status::OK();
+  }
+
+  arrow::Result<int64_t> ReadAt(int64_t position, int64_t nbytes, void* out) override {
+    if (closed()) return arrow::Status::Invalid(location_, " is closed");
+    if (position < 0 || nbytes < 0) return arrow::Status::Invalid("bad range of ", location_);
+    const int64_t wanted = std::clamp<int64_t>(size_ - position, 0, nbytes);
+    const int64_t n = read_all(fd_.get(), static_cast<char*>(out), wanted, position);
+    if (n < 0) return arrow::Status::IOError("cannot read ", location_, ": ", describe(static_cast<int>(-n)));
+    counters_->reads.fetch_add(1, std::memory_order_relaxed);
+    counters_->bytes_read.fetch_add(n, std::memory_order_relaxed);
+    if (n < wanted)
+      return arrow::Status::Invalid(location_, " was cut while it was read: ", size_,
+                                    " bytes when opened, now at most ", position + n);
+    return n;
+  }
+  arrow::Result<std::shared_ptr<arrow::Buffer>> ReadAt(int64_t position, int64_t nbytes) override {
+    // The request may be a corrupt file's: allocate no more than there is to read.
+    const int64_t most = position < 0 || nbytes < 0 ? 0 : std::clamp<int64_t>(size_ - position, 0, nbytes);
+    ARROW_ASSIGN_OR_RAISE(auto buffer, arrow::AllocateResizableBuffer(most));
+    ARROW_ASSIGN_OR_RAISE(const int64_t n, ReadAt(position, nbytes, buffer->mutable_data()));
+    ARROW_RETURN_NOT_OK(buffer->Resize(n, /*shrink_to_fit=*/false));
+    return std::shared_ptr<arrow::Buffer>(std::move(buffer));
+  }
+  arrow::Result<int64_t> Read(int64_t nbytes, void* out) override {
+    ARROW_ASSIGN_OR_RAISE(const int64_t n, ReadAt(position_, nbytes, out));
+    position_ += n;
+    return n;
+  }
+  arrow::Result<std::shared_ptr<arrow::Buffer>> Read(int64_t nbytes) override {
+    ARROW_ASSIGN_OR_RAISE(auto buffer, ReadAt(position_, nbytes));
+    position_ += buffer->size();
+    return buffer;
+  }
+  arrow::Status WillNeed(const std::vector<arrow::io::ReadRange>& ranges) override {
+    for (const auto& range : ranges) ::posix_fadvise(fd_.get(), range.offset, range.length, POSIX_FADV_WILLNEED);
+    return arrow::Status::OK();
+  }
+
+ private:
+  Fd fd_;
+  const int64_t size_;
+  int64_t position_ = 0;
+  const std::string location_;
+  const std::shared_ptr<IoCounters> counters_;
+};
+
+class LocalOutputStream final : public arrow::io::OutputStream {
+ public:
+  LocalOutputStream(Fd fd, std::string location, std::shared_ptr<IoCounters> counters)
+      : fd_(std::move(fd)), location_(std::move(location)), counters_(std::move(counters)) {
+    set_mode(arrow::io::FileMode::WRITE);
+  }
+
+  arrow::Status Write(const void* data, int64_t nbytes) override {
+    if (closed_) return arrow::Status::Invalid(location_, " is closed");
+    position_ += nbytes;
+    if (buffer_.size() + static_cast<size_t>(nbytes) > kWriteBuffer) ARROW_RETURN_NOT_OK(Flush());
+    if (static_cast<size_t>(nbytes) > kWriteBuffer) return write_now(static_cast<const char*>(data), nbytes);
+    buffer_.append(static_cast<const char*>(data), static_cast<size_t>(nbytes));
+    return arrow::Status::OK();
+  }
+  using arrow::io::OutputStream::Write;
+
+  arrow::Status Flush() override {
+    const arrow::Status status = write_now(buffer_.data(), static_cast<int64_t>(buffer_.size()));
+    buffer_.clear();
+    return status;
+  }
+  arrow::Result<int64_t> Tell() const override { return position_; }
+  arrow::Status Close() override {
+    if (closed_) return error_ == 0 ? arrow::Status::OK() : failure();
+    const arrow::Status status = Flush();
+    closed_ = true;
+    return status;
+  }
+  bool closed() const override { return closed_; }
+
+  int fd() const { return fd_.get(); }
+  int close_fd() { return fd_.close(); }
+  void discard() {
+    closed_ = true;
+    buffer_ = {};
+    fd_.close();
+  }
+
+ private:
+  arrow::Status failure() const { return arrow::Status::IOError("cannot write ", location_, ": ", describe(error_)); }
+  // Once a write has failed the file is spoilt, and every later one fails alike.
+  arrow::Status write_now(const char* data, int64_t nbytes) {
+    if (error_ == 0 && nbytes > 0) error_ = write_all(fd_.get(), data, static_cast<size_t>(nbytes));
+    if (error_ != 0) return failure();
+    written_ += nbytes;
+    counters_->bytes_written.fetch_add(nbytes, std::memory_order_relaxed);
+    if (written_ - started_ >= kWriteBackStep) {
+      // The disk works while we encode, and the sync at the end finds little left to do. Only a hint: it may fail.
+      ::sync_file_range(fd_.get(), started_, written_ - started_, SYNC_FILE_RANGE_WRITE);
+      started_ = written_;
+    }
+    return arrow::Status::OK();
+  }
+
+  Fd fd_;
+  const std::string location_;
+  const std::shared_ptr<IoCounters> counters_;
+  std::string buffer_;
+  int64_t position_ = 0;
+  int64_t written_ = 0;
+  int64_t started_ = 0;
+  int error_ = 0;
+  bool closed_ = false;
+};
+
+// A file without a name, or with one beside its final place.
+struct Aside {
+  Fd fd;
+  std::string path;  // empty: it has no name
+};
+
+std::string random_name() {
+  uint64_t bits[2] = {};
+  if (::getrandom(bits, sizeof bits, 0) != sizeof bits) throw IoError("the system gives no random bytes");
+  return fmt::format(".floe-tmp-{:016x}{:016x}", bits[0], bits[1]);
+}
+
+// Fails with ENOENT if the directory is not there.
+Aside open_aside(const std::string& directory, bool anonymous) {
+  if (anonymous) {
+    Fd fd(::open(directory.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666));
+    // Publishing goes through /proc, which a container may lack.
+    if (fd.ok() && ::access(fmt::format("/proc/self/fd/{}", fd.get()).c_str(), F_OK) == 0) return {std::move(fd), {}};
+    if (!fd.ok() && errno == ENOENT) return {};
+  }
+  std::string path = (directory == "/" ? "" : directory) + "/" + random_name();
+  Fd fd(::open(path.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666));
+  return {std::move(fd), std::move(path)};
+}
+
+// Gives the file its final name unless something has that name. Returns 0 or the errno.
+int publish(int fd, const std::string& aside, const std::string& path) {
+  if (aside.empty()) {
+    const std::string handle = fmt::format("/proc/self/fd/{}", fd);
+    return ::linkat(AT_FDCWD, handle.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW) == 0 ? 0 : errno;
+  }
+  if (::renameat2(AT_FDCWD, aside.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE) == 0) return 0;
+  if (errno != EINVAL && errno != ENOSYS && errno != ENOTSUP) return errno;
+  if (::link(aside.c_str(), path.c_str()) != 0) return errno;
+  ::unlink(aside.c_str());
+  return 0;
+}
+
+class LocalOutputFile final : public OutputFile {
+ public:
+  LocalOutputFile(Aside aside, std::string path, std::string location, std::shared_ptr<IoCounters> counters)
+      : aside_(std::move(aside.path)), path_(std::move(path)), location_(std::move(location)), counters_(counters) {
+    local_ = std::make_shared<LocalOutputStream>(std::move(aside.fd), location_, std::move(counters));
+    stream_ = local_;
+  }
+  ~LocalOutputFile() override { abort(); }
+
+  const std::shared_ptr<arrow::io::OutputStream>& stream() override { return stream_; }
+
+  void close() override {
+    if (finished_) throw InvalidArgument(fmt::format("{} was closed or aborted before", location_));
+    try {
+      make_durable();
+    } catch (...) {
+      abort();
+      throw;
+    }
+    finished_ = true;
+    counters_->files_written.fetch_add(1, std::memory_order_relaxed);
+  }
+
+  void abort() noexcept override {
+    if (std::exchange(finished_, true)) return;
+    local_->discard();
+    if (!aside_.empty()) ::unlink(aside_.c_str());
+  }
+
+ private:
+  void make_durable() {
+    const arrow::Status written = local_->Close();
+    if (!written.ok()) throw IoError(written.message());
+    if (::fsync(local_->fd()) != 0) throw_io("sync", errno);
+    if (const int error = publish(local_->fd(), aside_, path_)) {
+      if (error == EEXIST) throw AlreadyExists(fmt::format("{} exists already; files are never replaced", location_));
+      throw_io("publish", error);
+    }
+    aside_.clear();
+    int error = sync_directory(parent_of(path_));
+    if (local_->close_fd() != 0 && error == 0) error = errno;
+    if (error != 0) {
+      ::unlink(path_.c_str());  // ours: publishing did not replace anything
+      throw_io("sync", error);
+    }
+    std::shared_lock wait_for_directories(directories_mutex);
+  }
+
+  [[noreturn]] void throw_io(std::string_view what, int error) const {
+    throw IoError(fmt::format("cannot {} {}: {}", what, location_, describe(error)));
+  }
+
+  std::string aside_;
+  const std::string path_;
+  const std::string location_;
+  const std::shared_ptr<IoCounters> counters_;
+  std::shared_ptr<LocalOutputStream> local_;
+  std::shared_ptr<arrow::io::OutputStream> stream_;
+  bool finished_ = false;
+};
+
+int64_t milliseconds(const timespec& time) { return int64_t{time.tv_sec} * 1000 + time.tv_nsec / 1'000'000; }
+
+class LocalIo final : public Io, public std::enable_shared_from_this<LocalIo> {
+ public:
+  explicit LocalIo(bool anonymous_files) : anonymous_files_(anonymous_files) {}
+
+  std::shared_ptr<arrow::io::RandomAccessFile> open(const std::string& location, int64_t size) override {
+    return open_local(location, size).first;
+  }
+
+  std::shared_ptr<arrow::Buffer> read(const std::string& location, int64_t size) override {
+    auto [file, actual] = open_local(location, size);
+    return check(file->ReadAt(0, actual), "read");
+  }
+
+  bool exists(const std::string& location) override {
+    struct stat info;
+    if (::stat(local_path(location).c_str(), &info) == 0) return true;
+    if (errno == ENOENT || errno == ENOTDIR) return false;
+    throw_errno(errno, "look for", location);
+  }
+
+  std::unique_ptr<OutputFile> create(const std::string& location) override {
+    std::string path = local_path(location);
+    if (path.ends_with('/')) throw InvalidArgument(fmt::format("{} names a directory, not a file", location));
+    const std::string directory = parent_of(path);
+    Aside aside = open_aside(directory, anonymous_files_);
+    if (!aside.fd.ok() && errno == ENOENT) {
+      create_directories(directory, location);
+      aside = open_aside(directory, anonymous_files_);
+    }
+    if (!aside.fd.ok()) throw IoError(fmt::format("cannot write {}: {}", location, describe(errno)));
+    return std::make_unique<LocalOutputFile>(std::move(aside), std::move(path), location, shared_counters());
+  }
+
+  void remove(const std::string& location) override {
+    if (::unlink(local_path(location).c_str()) == 0) {
+      counters().files_deleted.fetch_add(1, std::memory_order_relaxed);
+    } else if (errno != ENOENT && errno != ENOTDIR) {
+      throw_errno(errno, "delete", location);
+    }
+  }
+
+  std::vector<FileInfo> list(const std::string& prefix) override {
+    std::vector<FileInfo> files;
+    std::string root = prefix;
+    while (root.ends_with('/') && local_path(root).size() > 1) root.pop_back();
+    std::vector<std::string> pending = {root};  // locations; no recursion: directories may be nested deeply
+    while (!pending.empty()) {
+      const std::string location = std::move(pending.back());
+      pending.pop_back();
+      list_one(location, location == root, files, pending);
+    }
+    std::sort(files.begin(), files.end(), [](const auto& a, const auto& b) { return a.location < b.location; });
+    return files;
+  }
+
+  const std::string& principal() const override { return principal_; }
+
+ private:
+  std::shared_ptr<IoCounters> shared_counters() { return {shared_from_this(), &counters()}; }
+
+  std::pair<std::shared_ptr<LocalFile>, int64_t> open_local(const std::string& location, int64_t size) {
+    // Not to wait for the other end, should somebody have put a pipe here.
+    Fd fd(::open(local_path(location).c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+    if (!fd.ok()) throw_errno(errno, "open", location);
+    struct stat info;
+    if (::fstat(fd.get(), &info) != 0) throw_errno(errno, "open", location);
+    if (!S_ISREG(info.st_mode)) throw IoError(fmt::format("cannot open {}: it is not a regular file", location));
+    if (info.st_size < size) {
+      throw CorruptFile(fmt::format("{} was cut: it has {} bytes, the table's metadata says {}", location,
+                                    int64_t{info.st_size}, size));
+    }
+    counters().files_opened.fetch_add(1, std::memory_order_relaxed);
+    return {std::make_shared<LocalFile>(std::move(fd), info.st_size, location, shared_counters()), info.st_size};
+  }
+
+  // Links to directories below the prefix are neither followed (they may lead in circles) nor listed (whoever deletes
+  // what is listed would cut them). What goes away while we look was not there.
+  void list_one(const std::string& location, bool is_root, std::vector<FileInfo>& files,
+                std::vector<std::string>& pending) {
+    const std::string path = local_path(location);
+    struct stat info;
+    int failed = ::lstat(path.c_str(), &info);
+    const bool link = failed == 0 && S_ISLNK(info.st_mode);
+    if (link) failed = ::stat(path.c_str(), &info);
+    if (failed != 0) {
+      if (errno == ENOENT || errno == ENOTDIR) return;
+      throw_errno(errno, "list", location);
+    }
+    if (S_ISREG(info.st_mode)) files.push_back({location, info.st_size, milliseconds(info.st_mtim)});
+    if (!S_ISDIR(info.st_mode) || (link && !is_root)) return;
+    const auto close = [](DIR* open) { ::closedir(open); };
+    std::unique_ptr<DIR, decltype(close)> dir(::opendir(path.c_str()), close);
+    if (!dir) {
+      if (errno == ENOENT) return;
+      throw_errno(errno, "list", location);
+    }
+    for (;;) {
+      errno = 0;
+      const dirent* entry = ::readdir(dir.get());
+      if (entry == nullptr) {
+        if (errno != 0) throw_errno(errno, "list", location);
+        return;
+      }
+      const std::string_view name = entry->d_name;
+      if (name == "." || name == "..") continue;
+      pending.push_back(fmt::format("{}{}{}", location, location.ends_with('/') ? "" : "/", name));
+    }
+  }
+
+  const bool anonymous_files_;
+  const std::string principal_ = "file";
+};
+
+}  // namespace
+
+std::string local_path(std::string_view location) {
+  const auto refuse = [&](std::string_view why) {
+    throw InvalidArgument(fmt::format("location '{}' {}", location.substr(0, location.find('\0')), why));
+  };
+  std::string_view path = location;
+  const size_t colon = location.find_first_of(":/");
+  if (colon != std::string_view::npos && location[colon] == ':') {
+    std::string scheme(location.substr(0, colon));
+    std::transform(scheme.begin(), scheme.end(), scheme.begin(), [](unsigned char c) { return std::tolower(c); });
+    if (scheme != "file") {
+      // Not the location: its host or query may hold credentials.
+      throw NotSupported(
+          fmt::format("locations of scheme '{}' are not supported yet; local ones are: file:///path or "
+                      "an absolute path",
+                      scheme));
+    }
+    path.remove_prefix(colon + 1);
+    if (path.starts_with("//")) {
+      path.remove_prefix(2);
+      if (path.starts_with("localhost/")) path.remove_prefix(9);
+      if (!path.starts_with('/')) refuse("names another host; write file:///path for a local file");
+    }
+  }
+  if (!path.starts_with('/')) refuse("is not an absolute path");
+  if (path.find('\0') != std::string_view::npos) refuse("has a NUL byte in it");
+  for (size_t at = path.find("/.."); at != std::string_view::npos; at = path.find("/..", at + 1)) {
+    if (at + 3 == path.size() || path[at + 3] == '/') refuse("has a '..' segment; write the path without it");
+  }
+  return std::string(path);
+}
+
+IoPtr make_local_io(bool anonymous_files) { return std::make_shared<LocalIo>(anonymous_files); }
+
+}  // namespace floe
