@@ -1,0 +1,92 @@
+#include "errors.h"
+
+#include <array>
+#include <exception>
+#include <string>
+#include <type_traits>
+
+#include "floe/error.h"
+
+namespace nb = nanobind;
+
+namespace floe::python {
+namespace {
+
+template <typename E>
+bool is(const Error& error) {
+  if constexpr (std::is_same_v<E, Error>) {
+    return true;
+  } else {
+    return dynamic_cast<const E*>(&error) != nullptr;
+  }
+}
+
+struct Known {
+  const char* name;
+  bool (*matches)(const Error&);
+  PyObject* raised = nullptr;  // a reference that is never given back: exceptions are raised until the very end
+};
+
+// The most derived first.
+std::array<Known, 15> known_errors = {{
+    {"NoSuchTable", &is<NoSuchTable>},
+    {"NoSuchNamespace", &is<NoSuchNamespace>},
+    {"NotFound", &is<NotFound>},
+    {"TableAlreadyExists", &is<TableAlreadyExists>},
+    {"NamespaceAlreadyExists", &is<NamespaceAlreadyExists>},
+    {"AlreadyExists", &is<AlreadyExists>},
+    {"NamespaceNotEmpty", &is<NamespaceNotEmpty>},
+    {"CommitFailed", &is<CommitFailed>},
+    {"CommitStateUnknown", &is<CommitStateUnknown>},
+    {"InvalidArgument", &is<InvalidArgument>},
+    {"NotSupported", &is<NotSupported>},
+    {"CorruptFile", &is<CorruptFile>},
+    {"IoError", &is<IoError>},
+    {"Cancelled", &is<Cancelled>},
+    {"Error", &is<Error>},
+}};
+
+void translate(const std::exception_ptr& exception, void*) {
+  try {
+    std::rethrow_exception(exception);
+  } catch (const Error& error) {
+    for (const Known& known : known_errors) {
+      if (known.matches(error)) {
+        // Messages may quote bytes of a broken file: what is no UTF-8 must not hide the error itself.
+        const std::string text = error.what();
+        PyObject* message = PyUnicode_DecodeUTF8(text.data(), static_cast<Py_ssize_t>(text.size()), "replace");
+        if (message == nullptr) return;
+        PyErr_SetObject(known.raised, message);
+        Py_DECREF(message);
+        return;
+      }
+    }
+  }
+}
+
+void register_errors(const nb::dict& classes) {
+  for (auto [key, value] : classes) {
+    const std::string name = nb::cast<std::string>(key);
+    Known* found = nullptr;
+    for (Known& known : known_errors) {
+      if (name == known.name) found = &known;
+    }
+    if (found == nullptr) throw InvalidArgument("the engine raises no error called \"" + name + "\"");
+    const int fits = PyObject_IsSubclass(value.ptr(), found->raised);
+    if (fits < 0) throw nb::python_error();
+    if (fits == 0) throw InvalidArgument("what is raised for " + name + " has to be a subclass of it");
+    found->raised = nb::borrow(value).release().ptr();
+  }
+}
+
+}  // namespace
+
+void bind_errors(nb::module_& m) {
+  const nb::module_ errors = nb::module_::import_("floe_engine.errors");
+  for (Known& known : known_errors) known.raised = nb::object(errors.attr(known.name)).release().ptr();
+  nb::register_exception_translator(&translate);
+  m.def("register_errors", &register_errors, nb::arg("classes"),
+        "Raise these classes, each a subclass of the engine's error whose name is its key, instead of the engine's.");
+}
+
+}  // namespace floe::python

@@ -1,0 +1,100 @@
+"""floe_engine: a native engine for Apache Iceberg tables.
+
+The classes here are handles on the engine's. Metadata crosses as the JSON of the specification, rows as Arrow streams
+(the PyCapsule interface). Every call releases the GIL, and Ctrl-C stops a long one within a second.
+
+Most programs use ``floe_iceberg``, whose catalogs and tables are PyIceberg's:
+
+>>> import floe_engine, pyarrow as pa
+>>> catalog = floe_engine.open_catalog(
+...     "demo", {"type": "sql", "uri": "sqlite:////tmp/demo.db", "warehouse": "file:///tmp/demo"}
+... )  # doctest: +SKIP
+>>> table = catalog.load_table(["flights", "departures"])  # doctest: +SKIP
+>>> pa.table(table.scan(select=["carrier"]).plan().read())  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import atexit
+
+import pyarrow
+
+_ARROW_MAJOR = 26
+
+if int(pyarrow.__version__.split(".")[0]) != _ARROW_MAJOR:
+    raise ImportError(
+        f"floe-engine was built with Arrow {_ARROW_MAJOR}, and pyarrow {pyarrow.__version__} is installed: "
+        f"run pip install 'pyarrow>={_ARROW_MAJOR},<{_ARROW_MAJOR + 1}'"
+    )
+
+# pyarrow.fs ends S3 when the interpreter does. It registers that on import, and what is registered later runs earlier:
+# our streams are closed before.
+import pyarrow.fs  # noqa: E402
+
+from floe_engine._core import (  # noqa: E402
+    Batch,
+    BatchStream,
+    Catalog,
+    Plan,
+    Scan,
+    Table,
+    clear_manifest_cache,
+    close_all_streams,
+    filter_to_json,
+    manifest_cache_stats,
+    open_catalog,
+    register_errors,
+    set_manifest_cache_bytes,
+)
+from floe_engine.errors import (  # noqa: E402
+    AlreadyExists,
+    Cancelled,
+    CommitFailed,
+    CommitStateUnknown,
+    CorruptFile,
+    Error,
+    InvalidArgument,
+    IoError,
+    NamespaceAlreadyExists,
+    NamespaceNotEmpty,
+    NoSuchNamespace,
+    NoSuchTable,
+    NotFound,
+    NotSupported,
+    TableAlreadyExists,
+)
+
+atexit.register(close_all_streams)
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AlreadyExists",
+    "Batch",
+    "BatchStream",
+    "Cancelled",
+    "Catalog",
+    "CommitFailed",
+    "CommitStateUnknown",
+    "CorruptFile",
+    "Error",
+    "InvalidArgument",
+    "IoError",
+    "NamespaceAlreadyExists",
+    "NamespaceNotEmpty",
+    "NoSuchNamespace",
+    "NoSuchTable",
+    "NotFound",
+    "NotSupported",
+    "Plan",
+    "Scan",
+    "Table",
+    "TableAlreadyExists",
+    "clear_manifest_cache",
+    "close_all_streams",
+    "filter_to_json",
+    "manifest_cache_stats",
+    "open_catalog",
+    "register_errors",
+    "set_manifest_cache_bytes",
+]

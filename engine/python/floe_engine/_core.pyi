@@ -1,0 +1,236 @@
+"""The engine's classes as Python sees them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypedDict
+
+class CacheStats(TypedDict):
+    hits: int
+    misses: int
+    evictions: int
+    bytes: int
+
+class PlannedFile(TypedDict):
+    """A data file as manifests describe it. Partition values and bounds are in binary single-value form."""
+
+    file_path: str
+    file_format: str
+    spec_id: int
+    partition: list[bytes | None]
+    record_count: int
+    file_size_in_bytes: int
+    column_sizes: dict[int, int]
+    value_counts: dict[int, int]
+    null_value_counts: dict[int, int]
+    nan_value_counts: dict[int, int]
+    lower_bounds: dict[int, bytes]
+    upper_bounds: dict[int, bytes]
+    key_metadata: bytes | None
+    split_offsets: list[int]
+    sort_order_id: int | None
+
+class Batch:
+    """One record batch; ``pyarrow.record_batch`` takes it."""
+
+    @property
+    def num_rows(self) -> int: ...
+    def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[object, object]: ...
+
+class BatchStream:
+    """A stream of record batches; anything that takes Arrow streams takes it, once."""
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
+    def __arrow_c_schema__(self) -> object: ...
+    def read_next(self) -> Batch | None:
+        """The next batch, or None at the end. Ctrl-C stops the stream.
+
+        Raises:
+            NotFound: A file is gone.
+            CorruptFile: A file is broken.
+            IoError: The store failed.
+        """
+
+    def read_all(self) -> BatchStream:
+        """What is left, in memory. Raises what ``read_next`` does."""
+
+    def close(self) -> None:
+        """Stops reading and lets go of what was read ahead."""
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """What reading has done so far: files and row groups, read and pruned."""
+
+class Plan:
+    """The files that a scan has to read, as an Arrow stream of one row per file."""
+
+    @property
+    def snapshot_id(self) -> int | None: ...
+    @property
+    def files(self) -> int: ...
+    @property
+    def rows(self) -> int:
+        """In the files, before the filter."""
+
+    @property
+    def manifests_total(self) -> int: ...
+    @property
+    def manifests_pruned(self) -> int: ...
+    @property
+    def files_total(self) -> int:
+        """In the manifests that were read."""
+
+    @property
+    def files_pruned(self) -> int: ...
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
+    def file(self, index: int) -> PlannedFile:
+        """One file with its statistics.
+
+        Raises:
+            InvalidArgument: There is no file of that number.
+        """
+
+    def read(self) -> BatchStream:
+        """The rows, as a stream."""
+
+    def count(self) -> int:
+        """The number of rows that match, from metadata alone where that is right."""
+
+class Scan:
+    """What to read of one state of a table."""
+
+    def plan(self) -> Plan:
+        """Finds the files to read.
+
+        Raises:
+            InvalidArgument: The filter or the selection names a column that is not there.
+            NotFound: The snapshot is gone.
+            CorruptFile: A manifest cannot be decoded.
+            NotSupported: The snapshot has delete files.
+        """
+
+class Table:
+    """One state of a table. It never changes; what changes a table returns a new one."""
+
+    @property
+    def identifier(self) -> list[str]: ...
+    @property
+    def metadata_location(self) -> str: ...
+    @property
+    def config(self) -> dict[str, str]: ...
+    @property
+    def uuid(self) -> str: ...
+    @property
+    def format_version(self) -> int: ...
+    @property
+    def current_snapshot_id(self) -> int | None: ...
+    @property
+    def properties(self) -> dict[str, str]: ...
+    def metadata_json(self) -> str:
+        """The metadata, as the text of metadata.json."""
+
+    def snapshot_as_of(self, timestamp_ms: int) -> int | None:
+        """The id of the snapshot that was current at a time (Unix time in milliseconds)."""
+
+    def snapshot_of_ref(self, ref: str) -> int | None:
+        """The id of the snapshot that a branch or tag names."""
+
+    def append(self, batches: Any, snapshot_properties: Mapping[str, str], branch: str) -> Table:
+        """Appends the rows of an Arrow stream as one snapshot, in bounded memory.
+
+        Ctrl-C stops it, and nothing is committed.
+
+        Raises:
+            InvalidArgument: The rows do not fit the table; the message lists every column that does not.
+            CommitFailed: Other writers were first, again and again.
+            CommitStateUnknown: The answer to the commit was lost.
+        """
+
+    def scan(
+        self,
+        *,
+        filter_json: str = "",
+        select: Sequence[str] = ("*",),
+        case_sensitive: bool = True,
+        snapshot_id: int | None = None,
+        as_of_ms: int | None = None,
+        ref: str | None = None,
+        limit: int | None = None,
+        batch_rows: int | None = None,
+        read_ahead_bytes: int | None = None,
+        ordered: bool = True,
+    ) -> Scan:
+        """A scan of this state of the table."""
+
+class Catalog:
+    """Which tables there are. Safe to use from many threads."""
+
+    @property
+    def name(self) -> str: ...
+    def create_namespace(self, namespace: Sequence[str], properties: Mapping[str, str]) -> None: ...
+    def drop_namespace(self, namespace: Sequence[str]) -> None: ...
+    def namespace_exists(self, namespace: Sequence[str]) -> bool: ...
+    def list_namespaces(self, parent: Sequence[str]) -> list[list[str]]: ...
+    def load_namespace_properties(self, namespace: Sequence[str]) -> dict[str, str]: ...
+    def update_namespace_properties(
+        self, namespace: Sequence[str], removals: Sequence[str], updates: Mapping[str, str]
+    ) -> tuple[list[str], list[str], list[str]]:
+        """Returns the keys that were removed, those that were updated, and those to remove that were not there."""
+
+    def create_table(
+        self,
+        identifier: Sequence[str],
+        schema_json: str,
+        spec_json: str,
+        sort_order_json: str,
+        location: str,
+        properties: Mapping[str, str],
+    ) -> Table: ...
+    def register_table(self, identifier: Sequence[str], metadata_location: str) -> Table: ...
+    def load_table(self, identifier: Sequence[str]) -> Table: ...
+    def table_from_metadata(
+        self, identifier: Sequence[str], metadata_location: str, metadata_json: str, config: Mapping[str, str]
+    ) -> Table:
+        """A table at a state that the caller describes, which no catalog needs to have."""
+
+    def table_exists(self, identifier: Sequence[str]) -> bool: ...
+    def list_tables(self, namespace: Sequence[str]) -> list[list[str]]: ...
+    def drop_table(self, identifier: Sequence[str]) -> None:
+        """Forgets the table. Its files stay."""
+
+    def rename_table(self, from_identifier: Sequence[str], to_identifier: Sequence[str]) -> None: ...
+    def commit(self, identifier: Sequence[str], requirements_json: str, updates_json: str) -> Table:
+        """One attempt to change a table: requirements that must hold, and updates.
+
+        Raises:
+            CommitFailed: Another writer was first, or a requirement does not hold. Nothing has changed.
+            CommitStateUnknown: The outcome could not be learnt.
+        """
+
+def open_catalog(name: str, properties: Mapping[str, str]) -> Catalog:
+    """Opens the catalog that the properties describe.
+
+    Raises:
+        InvalidArgument: A property is missing or wrong.
+        NotSupported: The engine has no such type of catalog.
+    """
+
+def register_errors(classes: Mapping[str, type[BaseException]]) -> None:
+    """Raise these classes, each a subclass of the engine's error whose name is its key, instead of the engine's.
+
+    Raises:
+        InvalidArgument: A key is no error's name, or a class is not a subclass of that error.
+    """
+
+def filter_to_json(text: str) -> str:
+    """A filter's text as the JSON of the REST protocol.
+
+    Raises:
+        InvalidArgument: The text does not parse; the message has the position.
+    """
+
+def set_manifest_cache_bytes(bytes: int) -> None:
+    """Bounds the process-wide cache of manifests. 0 turns it off."""
+
+def clear_manifest_cache() -> None: ...
+def manifest_cache_stats() -> CacheStats: ...
+def close_all_streams() -> None:
+    """Stops every stream that is still read."""

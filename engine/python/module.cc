@@ -1,0 +1,43 @@
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/string.h>
+
+#include <string>
+
+#include "catalog.h"
+#include "errors.h"
+#include "floe/expression/expression.h"
+#include "floe/manifest/manifest.h"
+#include "scan.h"
+#include "stream.h"
+#include "table.h"
+
+namespace nb = nanobind;
+
+NB_MODULE(_core, m) {
+  using nogil = nb::call_guard<nb::gil_scoped_release>;
+
+  nb::set_leak_warnings(false);  // tables and streams may live in modules until the very end
+  m.doc() = "The engine's classes as Python sees them. Use them through floe_engine.";
+  floe::python::bind_errors(m);
+  floe::python::bind_stream(m);
+  floe::python::bind_scan(m);
+  floe::python::bind_table(m);
+  floe::python::bind_catalog(m);
+
+  m.def(
+      "filter_to_json", [](const std::string& text) { return floe::to_json(floe::parse_filter(text)); },
+      nb::arg("text"), nogil(), "A filter's text as the JSON of the REST protocol.");
+  m.def("set_manifest_cache_bytes", &floe::set_manifest_cache_bytes, nb::arg("bytes"), nogil(),
+        "Bounds the process-wide cache of manifests. 0 turns it off.");
+  m.def("clear_manifest_cache", &floe::clear_manifest_cache, nogil());
+  m.def("manifest_cache_stats", [] {
+    const floe::CacheStats stats = floe::manifest_cache_stats();
+    nb::dict out;
+    out["hits"] = stats.hits;
+    out["misses"] = stats.misses;
+    out["evictions"] = stats.evictions;
+    out["bytes"] = stats.bytes;
+    return out;
+  });
+  m.def("close_all_streams", &floe::python::close_all_streams, nogil(), "Stops every stream that is still read.");
+}

@@ -1,0 +1,56 @@
+// Arrow data in and out, by the PyCapsule form of the C data interface.
+#pragma once
+
+#include <arrow/record_batch.h>
+#include <arrow/util/cancel.h>
+#include <nanobind/nanobind.h>
+
+#include <exception>
+#include <functional>
+#include <memory>
+#include <mutex>
+
+#include "interrupt.h"
+
+namespace floe::python {
+
+// A stream of the engine's, as Python holds it. Every open one can be stopped from outside, so that none is at work
+// when the interpreter ends.
+class OpenStream final : public arrow::RecordBatchReader {
+ public:
+  // `stop` is what the inner reader listens to.
+  static std::shared_ptr<OpenStream> make(std::shared_ptr<arrow::RecordBatchReader> inner, arrow::StopSource stop);
+  ~OpenStream() override;
+
+  std::shared_ptr<arrow::Schema> schema() const override { return schema_; }
+  arrow::Status ReadNext(std::shared_ptr<arrow::RecordBatch>* batch) override;  // never throws
+  arrow::Status Close() override;
+
+  // The next batch, null at the end. Throws what the inner reader threw.
+  std::shared_ptr<arrow::RecordBatch> next();
+
+  arrow::StopSource& stop() { return stop_; }
+
+ private:
+  OpenStream(std::shared_ptr<arrow::RecordBatchReader> inner, arrow::StopSource stop)
+      : inner_(std::move(inner)), stop_(std::move(stop)), schema_(inner_->schema()) {}
+
+  std::mutex mutex_;
+  std::shared_ptr<arrow::RecordBatchReader> inner_;  // null once closed
+  arrow::StopSource stop_;
+  std::shared_ptr<arrow::Schema> schema_;
+  std::exception_ptr failure_;  // what ReadNext told as a status
+};
+
+// Stops and closes all of them.
+void close_all_streams();
+
+// What `source.__arrow_c_stream__()` gives, read on the thread that runs `call`. `call` must outlive it.
+std::unique_ptr<arrow::RecordBatchReader> import_stream(const nanobind::handle& source, Call& call);
+
+// A capsule "arrow_array_stream" that owns the reader.
+nanobind::capsule export_stream(std::shared_ptr<arrow::RecordBatchReader> reader);
+
+void bind_stream(nanobind::module_& m);
+
+}  // namespace floe::python

@@ -1,0 +1,95 @@
+#include "table.h"
+
+#include <arrow/util/cancel.h>
+#include <nanobind/stl/map.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "floe/table.h"
+#include "interrupt.h"
+#include "scan.h"
+#include "stream.h"
+
+namespace nb = nanobind;
+
+namespace floe::python {
+namespace {
+
+std::vector<std::string> identifier(const Table& table) {
+  std::vector<std::string> levels = table.identifier().ns;
+  levels.push_back(table.identifier().name);
+  return levels;
+}
+
+Table append(const Table& table, const nb::object& source, const Properties& snapshot_properties,
+             const std::string& branch) {
+  arrow::StopSource stop;
+  Call call(stop);
+  const std::unique_ptr<arrow::RecordBatchReader> batches = import_stream(source, call);
+  Table appended = table;
+  call.run([&] {
+    appended.append(*batches, {.snapshot_properties = snapshot_properties, .branch = branch}, {.stop = stop.token()});
+  });
+  return appended;
+}
+
+std::optional<int64_t> id_of(const Snapshot* snapshot) {
+  return snapshot == nullptr ? std::nullopt : std::optional(snapshot->snapshot_id);
+}
+
+Scan scan(const Table& table, const std::string& filter_json, std::vector<std::string> select, bool case_sensitive,
+          std::optional<int64_t> snapshot_id, std::optional<int64_t> as_of_ms, std::optional<std::string> ref,
+          std::optional<int64_t> limit, std::optional<int64_t> batch_rows, std::optional<int64_t> read_ahead_bytes,
+          bool ordered) {
+  ScanOptions options{.filter = filter_json.empty() ? Expression{} : expression_from_json(filter_json),
+                      .select = std::move(select),
+                      .case_sensitive = case_sensitive,
+                      .snapshot_id = snapshot_id,
+                      .as_of_ms = as_of_ms,
+                      .ref = std::move(ref),
+                      .limit = limit,
+                      .ordered = ordered,
+                      .table_name = to_string(table.identifier())};
+  if (batch_rows) options.batch_rows = *batch_rows;
+  if (read_ahead_bytes) options.read_ahead_bytes = *read_ahead_bytes;
+  return {table, std::move(options)};
+}
+
+}  // namespace
+
+void bind_table(nb::module_& m) {
+  using nogil = nb::call_guard<nb::gil_scoped_release>;
+
+  nb::class_<Table>(m, "Table", "One state of a table. It never changes; what changes a table returns a new one.")
+      .def_prop_ro("identifier", &identifier)
+      .def_prop_ro("metadata_location", [](const Table& self) { return self.loaded().metadata_location; })
+      .def_prop_ro("config", [](const Table& self) { return self.loaded().config; })
+      .def_prop_ro("uuid", [](const Table& self) { return self.metadata().table_uuid; })
+      .def_prop_ro("format_version", [](const Table& self) { return self.metadata().format_version; })
+      .def_prop_ro("current_snapshot_id", [](const Table& self) { return self.metadata().current_snapshot_id; })
+      .def_prop_ro("properties", [](const Table& self) { return self.metadata().properties; })
+      .def(
+          "metadata_json", [](const Table& self) { return to_json(self.metadata()); }, nogil(),
+          "The metadata, as the text of metadata.json.")
+      .def(
+          "snapshot_as_of", [](const Table& self, int64_t ms) { return id_of(snapshot_as_of(self.metadata(), ms)); },
+          nb::arg("timestamp_ms"), "The id of the snapshot that was current at a time (Unix time in milliseconds).")
+      .def(
+          "snapshot_of_ref",
+          [](const Table& self, const std::string& ref) { return id_of(snapshot_by_ref(self.metadata(), ref)); },
+          nb::arg("ref"), "The id of the snapshot that a branch or tag names.")
+      .def("append", &append, nb::arg("batches"), nb::arg("snapshot_properties"), nb::arg("branch"),
+           "Appends the rows of an Arrow stream as one snapshot. Ctrl-C stops it, and nothing is committed.")
+      .def("scan", &scan, nb::kw_only(), nb::arg("filter_json") = "", nb::arg("select") = std::vector<std::string>{"*"},
+           nb::arg("case_sensitive") = true, nb::arg("snapshot_id") = nb::none(), nb::arg("as_of_ms") = nb::none(),
+           nb::arg("ref") = nb::none(), nb::arg("limit") = nb::none(), nb::arg("batch_rows") = nb::none(),
+           nb::arg("read_ahead_bytes") = nb::none(), nb::arg("ordered") = true, "A scan of this state of the table.");
+}
+
+}  // namespace floe::python
