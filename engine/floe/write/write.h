@@ -25,6 +25,9 @@ struct WriteOptions {
 std::vector<DataFile> write_data_files(const TableMetadata& table, arrow::RecordBatchReader& batches, Io& io,
                                        const WriteOptions& options);
 
+// Removes files that nothing refers to. One that cannot be removed stays behind.
+void remove_data_files(Io& io, const std::vector<DataFile>& files) noexcept;
+
 // Where data files go: `write.data.path`, `write.object-storage.enabled`, else "<location>/data". `partition_path` is
 // empty or "a=1/b=2".
 std::string data_location(const TableMetadata& table, const std::string& partition_path, const std::string& file_name);
