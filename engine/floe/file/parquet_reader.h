@@ -5,9 +5,10 @@
 #include <arrow/util/cancel.h>
 
 #include <atomic>
+#include <functional>
 #include <memory>
-#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "floe/expression/expression.h"
@@ -17,32 +18,56 @@
 
 namespace floe {
 
-struct RowGroupRange {
-  int64_t first_row = 0;  // position in the file of the first row that comes out
-  int64_t rows = 0;
-};
-
 struct ParquetReadOptions {
-  Schema projection;       // the columns wanted, with the ids and types of the table's schema
+  SchemaPtr schema;        // the table's, which `filter` is bound to
+  Schema projection;       // the columns wanted: fields of `schema`, nested ones perhaps with fewer children
   BoundExpression filter;  // prunes row groups, and filters rows
   int64_t batch_rows = 131'072;
-  bool use_threads = true;
+  int64_t batch_bytes = 32 << 20;  // about; wide rows come in smaller batches
+  bool use_threads = true;         // decode the columns of a batch in parallel
   arrow::StopToken stop = arrow::StopToken::Unstoppable();
   int64_t split_start = 0;  // only row groups that start in [split_start, split_start + split_length)
   int64_t split_length = INT64_MAX;
 };
 
+// What reading has done so far, as it happens.
 struct ParquetScanCounters {
   std::atomic<int64_t> row_groups_read{0};
-  std::atomic<int64_t> row_groups_pruned{0};
+  std::atomic<int64_t> row_groups_pruned{0};  // by statistics, or because no row of the filter's columns matched
+  std::atomic<int64_t> rows_decoded{0};       // of which the filter's columns were decoded
 };
 
-// Reads one file's rows in the projection's Arrow schema: columns by field id (by name mapping where the file has no
-// ids), promoted, missing ones null or their initial default or, for identity partition columns, `partition_values`.
-// Only what the filter needs is decoded first where that saves work. Throws CorruptFile or NotFound naming the file.
+// The batches of one row group, in order; null at the end. To be called by one thread at a time.
+using BatchStream = std::function<std::shared_ptr<arrow::RecordBatch>()>;
+
+// One file opened for reading: its footer is read, its columns are found, its row groups are pruned. Its row groups
+// may be read by several threads, each with a stream of its own; a stream keeps what it needs of the file alive.
+class ParquetFile {
+ public:
+  struct State;
+
+  // `partition_values`: of identity partition fields, by source field id. Throws CorruptFile or NotFound naming the
+  // file, NotSupported if it is encrypted.
+  ParquetFile(Io& io, const DataFile& file, std::shared_ptr<const ParquetReadOptions> options,
+              std::vector<std::pair<int32_t, Value>> partition_values, const std::string& name_mapping_json,
+              std::shared_ptr<ParquetScanCounters> counters);
+
+  size_t row_groups() const;     // how many are left to read
+  int64_t rows(size_t i) const;  // in the i-th of them, before the filter
+  bool filters(size_t i) const;  // whether its rows have to be looked at: statistics do not decide
+  BatchStream read(size_t i) const;
+
+ private:
+  std::shared_ptr<State> state_;
+};
+
+// Reads one file's rows in the projection's Arrow schema: columns by field id (by name mapping where they have none),
+// promoted, missing ones the identity partition's value, their initial default or null. The filter's columns are
+// decoded first, and of the others only the pages that hold rows that match, where few do. Exceptions as above; they
+// come out of ReadNext as statuses that arrow_status.h turns back.
 std::unique_ptr<arrow::RecordBatchReader> read_parquet(Io& io, const DataFile& file, const ParquetReadOptions& options,
                                                        const std::vector<std::pair<int32_t, Value>>& partition_values,
                                                        const std::string& name_mapping_json,
-                                                       ParquetScanCounters* counters);
+                                                       std::shared_ptr<ParquetScanCounters> counters = nullptr);
 
 }  // namespace floe

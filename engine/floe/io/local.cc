@@ -3,6 +3,7 @@
 #include <arrow/buffer.h>
 #include <arrow/io/interfaces.h>
 #include <arrow/util/future.h>
+#include <arrow/util/io_util.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -178,7 +179,9 @@ class LocalFile final : public arrow::io::RandomAccessFile {
     if (position < 0 || nbytes < 0) return arrow::Status::Invalid("bad range of ", location_);
     const int64_t wanted = std::clamp<int64_t>(size_ - position, 0, nbytes);
     const int64_t n = read_all(fd_.get(), static_cast<char*>(out), wanted, position);
-    if (n < 0) return arrow::Status::IOError("cannot read ", location_, ": ", describe(static_cast<int>(-n)));
+    if (n < 0)  // with its errno as the detail, which tells a failing store from bytes that do not decode
+      return arrow::internal::IOErrorFromErrno(static_cast<int>(-n), "cannot read ", location_, ": ",
+                                               describe(static_cast<int>(-n)));
     counters_->reads.fetch_add(1, std::memory_order_relaxed);
     counters_->bytes_read.fetch_add(n, std::memory_order_relaxed);
     if (n < wanted)

@@ -1,0 +1,26 @@
+// Field ids for data files that carry none: the table property `schema.name-mapping.default`.
+// Specification: "Column Projection", "Name Mapping Serialization".
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace floe {
+
+struct MappedField {
+  std::vector<std::string> names;
+  std::optional<int32_t> field_id;  // none: the files have the column and the table does not
+  std::vector<MappedField> fields;  // of a struct; "element" of a list; "key" and "value" of a map
+};
+using NameMapping = std::vector<MappedField>;
+
+// An empty text is an empty mapping. Throws CorruptFile naming the property and what is wrong with it.
+NameMapping parse_name_mapping(std::string_view json);
+
+// The mapping of a column of this name, or null.
+const MappedField* find_name(const NameMapping& mapping, std::string_view name);
+
+}  // namespace floe

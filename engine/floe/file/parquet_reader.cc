@@ -1,0 +1,573 @@
+#include "floe/file/parquet_reader.h"
+
+#include <arrow/api.h>
+#include <arrow/compute/api_vector.h>
+#include <arrow/compute/exec.h>
+#include <arrow/compute/expression.h>
+#include <arrow/compute/initialize.h>
+#include <parquet/arrow/reader.h>
+#include <parquet/exception.h>
+#include <parquet/file_reader.h>
+#include <parquet/properties.h>
+
+#include <algorithm>
+#include <optional>
+#include <set>
+
+#include "floe/arrow_status.h"
+#include "floe/expression/arrow.h"
+#include "floe/expression/evaluate.h"
+#include "floe/file/arrow_schema.h"
+#include "floe/file/arrow_value.h"
+#include "floe/file/parquet_columns.h"
+#include "floe/file/parquet_pages.h"
+#include "floe/file/parquet_stats.h"
+#include "floe/parallel.h"
+#include "floe/spec/projection.h"
+
+namespace floe {
+namespace {
+
+using ArrayPtr = std::shared_ptr<arrow::Array>;
+using BatchPtr = std::shared_ptr<arrow::RecordBatch>;
+
+// Skipping pages pays when at most one row in so many matches.
+constexpr int64_t kSparse = 4;
+
+// Arrow has one code for a store that fails and for bytes that do not decode; only the first comes with a detail.
+[[noreturn]] void throw_parquet_status(const arrow::Status& status, const std::string& location) {
+  if (status.IsIOError() && !status.detail()) throw CorruptFile(fmt::format("{}: {}", location, status.message()));
+  throw_status(status, location);
+}
+
+template <typename T>
+T check_parquet(arrow::Result<T> result, const std::string& location) {
+  if (!result.ok()) throw_parquet_status(result.status(), location);
+  return std::move(result).ValueUnsafe();
+}
+
+// Calls a part of Arrow that may throw Parquet's exceptions.
+template <typename F>
+auto guarded(const std::string& location, F&& call) {
+  try {
+    return call();
+  } catch (const parquet::ParquetStatusException& e) {
+    throw_parquet_status(e.status(), location);
+  } catch (const parquet::ParquetException& e) {
+    throw CorruptFile(fmt::format("{}: {}", location, e.what()));
+  }
+}
+
+struct RowGroup {
+  int index = 0;
+  int64_t rows = 0;
+  bool filtered = false;  // by its rows; otherwise all of them match
+};
+
+// A column that comes out: found in the file, or one of the filter's, decoded already.
+struct OutputColumn {
+  ColumnPlan plan;
+  int filter_column = -1;
+};
+
+parquet::ReaderProperties reader_properties() {
+  parquet::ReaderProperties properties;
+  properties.set_page_checksum_verification(true);
+  return properties;
+}
+
+parquet::ArrowReaderProperties arrow_reader_properties(int64_t batch_rows) {
+  parquet::ArrowReaderProperties properties(/*use_threads=*/false);
+  properties.set_batch_size(batch_rows);
+  properties.set_pre_buffer(false);
+  properties.set_coerce_int96_timestamp_unit(arrow::TimeUnit::MICRO);
+  return properties;
+}
+
+void initialize_compute() {
+  static const arrow::Status status = arrow::compute::Initialize();
+  check(status, "Arrow's compute functions");
+}
+
+}  // namespace
+
+struct ParquetFile::State {
+  std::string location;
+  std::shared_ptr<const ParquetReadOptions> options;
+  std::shared_ptr<ParquetScanCounters> counters;
+  std::unique_ptr<parquet::arrow::FileReader> reader;
+  ParquetColumns columns;
+  int64_t batch_rows = 0;
+
+  Schema filter_schema;  // what the filter reads
+  std::vector<ColumnPlan> filter_columns;
+  std::shared_ptr<arrow::Schema> filter_arrow_schema;
+  std::optional<arrow::compute::Expression> filter;
+
+  std::vector<OutputColumn> output;
+  std::shared_ptr<arrow::Schema> output_schema;
+  std::vector<RowGroup> row_groups;
+
+  const parquet::FileMetaData& footer() const { return *reader->parquet_reader()->metadata(); }
+
+  void open(Io& io, const DataFile& file);
+  void find_columns(const std::string& name_mapping_json, std::vector<std::pair<int32_t, Value>> partition_values);
+  void find_row_groups();
+  void set_batch_rows();
+  bool in_split(int row_group) const;
+  int filter_column(const Field& field) const;
+};
+
+namespace {
+
+using State = ParquetFile::State;
+
+// One column of a row group, decoded bit by bit.
+class ColumnStream {
+ public:
+  ColumnStream(const State& file, const RowGroup& group, const ColumnPlan& plan)
+      : file_(file), group_(group), plan_(plan) {}
+
+  ArrayPtr next(int64_t rows) {
+    if (!plan_.node) return constant(rows);
+    arrow::ArrayVector pieces;
+    while (rows > 0) {
+      if (!pending_ || pending_->length() == 0) pending_ = decode();
+      const int64_t take = std::min(rows, pending_->length());
+      pieces.push_back(pending_->Slice(0, take));
+      pending_ = take < pending_->length() ? pending_->Slice(take) : nullptr;
+      rows -= take;
+    }
+    if (pieces.size() == 1) return pieces[0];
+    return check_parquet(arrow::Concatenate(pieces), file_.location);
+  }
+
+ private:
+  ArrayPtr constant(int64_t rows) {
+    if (!pending_ || pending_->length() < rows) pending_ = repeat(plan_.constant, plan_.field->type, plan_.type, rows);
+    return pending_->Slice(0, rows);
+  }
+
+  ArrayPtr decode() {
+    return guarded(file_.location, [&] {
+      if (!batches_) {
+        batches_ = check_parquet(file_.reader->GetRecordBatchReader({group_.index}, leaves(plan_)), file_.location);
+      }
+      const BatchPtr batch = check_parquet(batches_->Next(), file_.location);
+      if (!batch || batch->num_rows() == 0) {
+        throw CorruptFile(fmt::format("{}: column {} ends before the {} rows of row group {}", file_.location,
+                                      plan_.field->name, group_.rows, group_.index));
+      }
+      return convert(batch->column(0), plan_, file_.columns);
+    });
+  }
+
+  const State& file_;
+  const RowGroup& group_;
+  const ColumnPlan& plan_;
+  std::unique_ptr<arrow::RecordBatchReader> batches_;
+  ArrayPtr pending_;
+};
+
+// Reads one row group. Without a filter, or where the filter's columns are all there is: batch by batch. Otherwise the
+// filter's columns come first, for the whole row group; then, of the other columns, only what matches: page by page
+// where few rows do, else batch by batch.
+class RowGroupStream {
+ public:
+  RowGroupStream(std::shared_ptr<const State> file, const RowGroup& group) : file_(std::move(file)), group_(group) {
+    for (const ColumnPlan& plan : file_->filter_columns) {
+      if (group_.filtered) filter_.emplace_back(*file_, group_, plan);
+    }
+    for (const OutputColumn& column : file_->output) {
+      reused_.push_back(group_.filtered ? column.filter_column : -1);
+      output_.emplace_back(*file_, group_, column.plan);
+    }
+    late_ = group_.filtered && std::any_of(file_->output.begin(), file_->output.end(), [](const OutputColumn& column) {
+              return column.filter_column < 0 && column.plan.node;
+            });
+  }
+
+  BatchPtr next() {
+    check(file_->options->stop.Poll(), "reading was stopped");
+    if (!started_) {
+      started_ = true;
+      start();
+    }
+    while (at_ < group_.rows || !ready_.empty()) {
+      const BatchPtr batch = !ready_.empty() ? take_ready() : late_ ? next_late() : next_plain();
+      if (batch && batch->num_rows() > 0) return batch;
+      check(file_->options->stop.Poll(), "reading was stopped");
+    }
+    return nullptr;
+  }
+
+ private:
+  // The filter's columns of one batch: which of its rows match, and the values of those that match.
+  struct Matches {
+    int64_t rows = 0;
+    int64_t selected = 0;
+    arrow::ArrayVector columns;  // as filter_columns, rows that match; empty slots where nobody asks for them
+  };
+
+  void start() {
+    if (late_) {
+      match_all();
+      if (selection_.selected == 0) {
+        at_ = group_.rows;
+        ++file_->counters->row_groups_pruned;
+        file_->counters->rows_decoded += group_.rows;
+        return;
+      }
+    }
+    ++file_->counters->row_groups_read;
+    file_->counters->rows_decoded += group_.rows;
+    if (late_ && is_sparse()) read_sparse();
+  }
+
+  int64_t next_rows() const { return std::min(file_->batch_rows, group_.rows - at_); }
+
+  BatchPtr next_plain() {
+    const int64_t rows = next_rows();
+    if (!group_.filtered) {
+      arrow::ArrayVector columns(output_.size());
+      each_column(columns.size(), [&](size_t i) { columns[i] = output_[i].next(rows); });
+      at_ += rows;
+      return make(rows, std::move(columns));
+    }
+    const Matches matches = match(rows);
+    at_ += rows;
+    arrow::ArrayVector columns;
+    for (size_t i = 0; i < output_.size(); ++i) {
+      columns.push_back(reused_[i] >= 0 ? matches.columns[reused_[i]] : output_[i].next(matches.selected));
+    }
+    return make(matches.selected, std::move(columns));
+  }
+
+  BatchPtr next_late() {
+    const Matches& matches = matches_[next_match_++];
+    const int64_t rows = matches.rows;
+    const auto mask = selection_.slice(at_, rows);
+    arrow::ArrayVector columns(output_.size());
+    each_column(columns.size(), [&](size_t i) {
+      if (reused_[i] >= 0) {
+        columns[i] = matches.columns[reused_[i]];
+      } else if (!file_->output[i].plan.node) {
+        columns[i] = output_[i].next(matches.selected);
+      } else {
+        columns[i] = output_[i].next(rows);
+        if (matches.selected < rows) columns[i] = filter(columns[i], mask);
+      }
+    });
+    at_ += rows;
+    const int64_t selected = matches.selected;
+    matches_[next_match_ - 1] = {};
+    return make(selected, std::move(columns));
+  }
+
+  // Evaluates the filter on the next rows.
+  Matches match(int64_t rows) {
+    arrow::ArrayVector columns(filter_.size());
+    each_column(columns.size(), [&](size_t i) { columns[i] = filter_[i].next(rows); });
+    const arrow::Datum found =
+        check(arrow::compute::ExecuteScalarExpression(
+                  *file_->filter, arrow::compute::ExecBatch({columns.begin(), columns.end()}, rows)),
+              file_->location);
+    const int64_t before = selection_.selected;
+    const int64_t begin = selection_.rows;
+    if (found.is_scalar()) {
+      const auto& answer = found.scalar_as<arrow::BooleanScalar>();
+      selection_.append(answer.is_valid && answer.value, rows);
+    } else {
+      selection_.append(static_cast<const arrow::BooleanArray&>(*found.make_array()));
+    }
+    Matches matches{rows, selection_.selected - before, arrow::ArrayVector(columns.size())};
+    const auto mask = selection_.slice(begin, rows);
+    for (const int i : reused_) {
+      if (i < 0 || matches.columns[i]) continue;
+      matches.columns[i] = matches.selected == rows ? columns[i] : filter(columns[i], mask);
+    }
+    return matches;
+  }
+
+  void match_all() {
+    while (selection_.rows < group_.rows) {
+      check(file_->options->stop.Poll(), "reading was stopped");
+      matches_.push_back(match(std::min(file_->batch_rows, group_.rows - selection_.rows)));
+    }
+  }
+
+  // Few rows match, and they fit into one batch.
+  bool is_sparse() const {
+    return selection_.selected <= group_.rows / kSparse && selection_.selected <= file_->batch_rows;
+  }
+
+  void read_sparse() {
+    SparseRowGroup pages(*file_->reader->parquet_reader(), group_.index, selection_,
+                         arrow_reader_properties(file_->batch_rows));
+    const int64_t rows = selection_.selected;
+    arrow::ArrayVector columns(output_.size());
+    for (size_t i = 0; i < columns.size(); ++i) {
+      check(file_->options->stop.Poll(), "reading was stopped");
+      const ColumnPlan& plan = file_->output[i].plan;
+      if (reused_[i] >= 0) {
+        columns[i] = gather(reused_[i]);
+      } else if (!plan.node) {
+        columns[i] = output_[i].next(rows);
+      } else if (plan.node->is_leaf()) {
+        columns[i] = guarded(file_->location, [&] {
+          return convert(check_parquet(pages.read(plan.node->column_index), file_->location), plan, file_->columns);
+        });
+      } else {
+        columns[i] = read_filtered(output_[i]);
+      }
+    }
+    at_ = group_.rows;
+    matches_.clear();
+    ready_.push_back(make(rows, std::move(columns)));
+  }
+
+  // The matching rows of a filter's column.
+  ArrayPtr gather(int column) const {
+    arrow::ArrayVector pieces;
+    for (const Matches& matches : matches_) {
+      if (matches.selected > 0) pieces.push_back(matches.columns[column]);
+    }
+    return pieces.size() == 1 ? pieces[0] : check(arrow::Concatenate(pieces), file_->location);
+  }
+
+  // The matching rows of a column whose pages cannot be skipped.
+  ArrayPtr read_filtered(ColumnStream& column) const {
+    arrow::ArrayVector pieces;
+    int64_t row = 0;
+    for (const Matches& matches : matches_) {
+      const ArrayPtr all = column.next(matches.rows);
+      if (matches.selected > 0) pieces.push_back(filter(all, selection_.slice(row, matches.rows)));
+      row += matches.rows;
+    }
+    return check(arrow::Concatenate(pieces), file_->location);
+  }
+
+  ArrayPtr filter(const ArrayPtr& column, const std::shared_ptr<arrow::BooleanArray>& mask) const {
+    return check(arrow::compute::Filter(column, mask), file_->location).make_array();
+  }
+
+  void each_column(size_t n, const std::function<void(size_t)>& work) const {
+    if (file_->options->use_threads && n > 1) {
+      parallel_for(n, work, file_->options->stop);
+    } else {
+      for (size_t i = 0; i < n; ++i) work(i);
+    }
+  }
+
+  BatchPtr make(int64_t rows, arrow::ArrayVector columns) const {
+    return arrow::RecordBatch::Make(file_->output_schema, rows, std::move(columns));
+  }
+
+  BatchPtr take_ready() {
+    BatchPtr batch = std::move(ready_.back());
+    ready_.pop_back();
+    return batch;
+  }
+
+  const std::shared_ptr<const State> file_;
+  const RowGroup& group_;
+  std::vector<ColumnStream> filter_;
+  std::vector<ColumnStream> output_;
+  std::vector<int> reused_;  // which of the filter's columns an output column is, or -1
+  bool late_ = false;        // some columns wait until the filter's are evaluated
+  bool started_ = false;
+  int64_t at_ = 0;
+  RowSelection selection_;
+  std::vector<Matches> matches_;
+  size_t next_match_ = 0;
+  std::vector<BatchPtr> ready_;
+};
+
+// Whether the columns outside lists have one value a row. (The others are found out when they are decoded.)
+bool columns_agree(const parquet::RowGroupMetaData& group) {
+  for (int leaf = 0; leaf < group.num_columns(); ++leaf) {
+    if (group.schema()->Column(leaf)->max_repetition_level() == 0 &&
+        group.ColumnChunk(leaf)->num_values() != group.num_rows()) {
+      return false;
+    }
+  }
+  return true;
+}
+
+bool reads_rows(const BoundExpression& filter) { return filter.kind != ExprKind::kTrue; }
+
+int64_t start_of(const parquet::RowGroupMetaData& group) {
+  if (group.num_columns() == 0) return group.file_offset();
+  const auto chunk = group.ColumnChunk(0);
+  const int64_t dictionary = chunk->has_dictionary_page() ? chunk->dictionary_page_offset() : 0;
+  return dictionary > 0 ? std::min(dictionary, chunk->data_page_offset()) : chunk->data_page_offset();
+}
+
+}  // namespace
+
+void ParquetFile::State::open(Io& io, const DataFile& file) {
+  if (file.key_metadata) throw NotSupported(fmt::format("{} is encrypted, which is not read yet", location));
+  const auto source = io.open(location, file.file_size_in_bytes > 0 ? file.file_size_in_bytes : -1);
+  guarded(location, [&] {
+    auto raw = parquet::ParquetFileReader::Open(source, reader_properties());
+    reader = check_parquet(parquet::arrow::FileReader::Make(arrow::default_memory_pool(), std::move(raw),
+                                                            arrow_reader_properties(options->batch_rows)),
+                           location);
+  });
+}
+
+int ParquetFile::State::filter_column(const Field& field) const {
+  if (field.type.is_nested()) return -1;
+  for (size_t i = 0; i < filter_schema.fields.size(); ++i) {
+    if (filter_schema.fields[i].id == field.id) return static_cast<int>(i);
+  }
+  return -1;
+}
+
+void ParquetFile::State::find_columns(const std::string& name_mapping_json,
+                                      std::vector<std::pair<int32_t, Value>> partition_values) {
+  columns =
+      parquet_columns(location, reader->manifest(), parse_name_mapping(name_mapping_json), std::move(partition_values));
+  if (reads_rows(options->filter)) {
+    const auto ids = field_ids(options->filter);
+    filter_schema = project(*options->schema, {ids.begin(), ids.end()});
+    for (const Field& field : filter_schema.fields) filter_columns.push_back(plan_column(field, columns));
+    filter_arrow_schema = to_arrow_schema(filter_schema);
+    initialize_compute();
+    filter = check(to_arrow(options->filter, filter_schema).Bind(*filter_arrow_schema), location);
+  }
+  for (const Field& field : options->projection.fields) {
+    output.push_back({plan_column(field, columns), filter_column(field)});
+  }
+  output_schema = to_arrow_schema(options->projection);
+}
+
+bool ParquetFile::State::in_split(int row_group) const {
+  if (options->split_start == 0 && options->split_length == INT64_MAX) return true;
+  const int64_t start = start_of(*footer().RowGroup(row_group));
+  return start >= options->split_start && start - options->split_start < options->split_length;
+}
+
+void ParquetFile::State::find_row_groups() {
+  const int n = footer().num_row_groups();
+  std::vector<uint8_t> may(n, 1), must(n, 1);
+  if (reads_rows(options->filter)) {
+    const Stats stats = row_group_stats(filter_columns, footer());
+    may = may_match(options->filter, stats);
+    must = must_match(options->filter, stats);
+  }
+  int64_t rows = 0;
+  for (int i = 0; i < n; ++i) {
+    const int64_t group_rows = footer().RowGroup(i)->num_rows();
+    if (group_rows < 0 || !columns_agree(*footer().RowGroup(i))) {
+      throw CorruptFile(fmt::format("{}: row group {} has {} rows, and its columns have not", location, i, group_rows));
+    }
+    rows += group_rows;
+    if (!in_split(i) || group_rows == 0) continue;
+    if (may[i]) {
+      row_groups.push_back({i, group_rows, !must[i]});
+    } else {
+      ++counters->row_groups_pruned;
+    }
+  }
+  if (rows != footer().num_rows()) {
+    throw CorruptFile(
+        fmt::format("{}: its row groups have {} rows, and its footer says {}", location, rows, footer().num_rows()));
+  }
+}
+
+// Rows of a batch: as many as asked for, fewer where they are wide.
+void ParquetFile::State::set_batch_rows() {
+  batch_rows = std::max<int64_t>(options->batch_rows, 1);
+  std::set<int> read;
+  for (const OutputColumn& column : output) {
+    for (const int leaf : leaves(column.plan)) read.insert(leaf);
+  }
+  int64_t bytes = 0, rows = 0;
+  for (const RowGroup& group : row_groups) {
+    const auto metadata = footer().RowGroup(group.index);
+    rows += group.rows;
+    for (const int leaf : read) {
+      bytes += std::clamp<int64_t>(metadata->ColumnChunk(leaf)->total_uncompressed_size(), 0, int64_t{1} << 40);
+    }
+  }
+  if (rows > 0 && bytes > 0) {
+    const double row_bytes = static_cast<double>(bytes) / static_cast<double>(rows);
+    const auto most = static_cast<int64_t>(static_cast<double>(options->batch_bytes) / row_bytes);
+    batch_rows = std::clamp<int64_t>(most, 1024, batch_rows);
+  }
+  reader->set_batch_size(batch_rows);
+}
+
+ParquetFile::ParquetFile(Io& io, const DataFile& file, std::shared_ptr<const ParquetReadOptions> options,
+                         std::vector<std::pair<int32_t, Value>> partition_values, const std::string& name_mapping_json,
+                         std::shared_ptr<ParquetScanCounters> counters)
+    : state_(std::make_shared<State>()) {
+  state_->location = file.file_path;
+  state_->options = std::move(options);
+  state_->counters = counters ? std::move(counters) : std::make_shared<ParquetScanCounters>();
+  guarded(state_->location, [&] {
+    state_->open(io, file);
+    state_->find_columns(name_mapping_json, std::move(partition_values));
+    state_->find_row_groups();
+    state_->set_batch_rows();
+  });
+}
+
+size_t ParquetFile::row_groups() const { return state_->row_groups.size(); }
+int64_t ParquetFile::rows(size_t i) const { return state_->row_groups[i].rows; }
+bool ParquetFile::filters(size_t i) const { return state_->row_groups[i].filtered; }
+
+BatchStream ParquetFile::read(size_t i) const {
+  auto stream = std::make_shared<RowGroupStream>(state_, state_->row_groups[i]);
+  return [stream] { return stream->next(); };
+}
+
+namespace {
+
+class FileBatchReader final : public arrow::RecordBatchReader {
+ public:
+  FileBatchReader(std::shared_ptr<arrow::Schema> schema, ParquetFile file)
+      : schema_(std::move(schema)), file_(std::move(file)) {}
+
+  std::shared_ptr<arrow::Schema> schema() const override { return schema_; }
+
+  arrow::Status ReadNext(BatchPtr* out) override {
+    try {
+      *out = next();
+      return arrow::Status::OK();
+    } catch (...) {
+      return to_status(std::current_exception());
+    }
+  }
+
+ private:
+  BatchPtr next() {
+    while (true) {
+      if (stream_) {
+        if (BatchPtr batch = stream_()) return batch;
+        stream_ = nullptr;
+      }
+      if (next_ == file_.row_groups()) return nullptr;
+      stream_ = file_.read(next_++);
+    }
+  }
+
+  std::shared_ptr<arrow::Schema> schema_;
+  ParquetFile file_;
+  size_t next_ = 0;
+  BatchStream stream_;
+};
+
+}  // namespace
+
+std::unique_ptr<arrow::RecordBatchReader> read_parquet(Io& io, const DataFile& file, const ParquetReadOptions& options,
+                                                       const std::vector<std::pair<int32_t, Value>>& partition_values,
+                                                       const std::string& name_mapping_json,
+                                                       std::shared_ptr<ParquetScanCounters> counters) {
+  ParquetFile parquet(io, file, std::make_shared<const ParquetReadOptions>(options), partition_values,
+                      name_mapping_json, std::move(counters));
+  return std::make_unique<FileBatchReader>(to_arrow_schema(options.projection), std::move(parquet));
+}
+
+}  // namespace floe
