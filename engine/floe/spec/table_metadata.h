@@ -44,6 +44,9 @@ struct TableMetadata {
 };
 using TableMetadataPtr = std::shared_ptr<const TableMetadata>;
 
+// The same values throughout; schemas and snapshots that are shared are not looked into.
+bool operator==(const TableMetadata& a, const TableMetadata& b);
+
 // Look-ups. Pointers live as long as the metadata; null means that there is none.
 const SchemaPtr& current_schema(const TableMetadata& metadata);
 SchemaPtr schema_by_id(const TableMetadata& metadata, int32_t schema_id);

@@ -133,6 +133,12 @@ void check(const TableRequirement& requirement, const TableMetadata* current);
 // if a snapshot was added, else now; the metadata log is the catalog's to keep (see catalog/metadata_file.h).
 TableMetadata apply(TableMetadata base, const std::vector<TableUpdate>& updates);
 
+// The metadata of a table that a commit with AssertCreate makes. It is where SetLocation says, else at
+// `default_location`; a spec and a sort order that were not added are those of an unpartitioned, unsorted table. Throws
+// InvalidArgument, among the rest, if no schema was added.
+TableMetadata create_from(std::vector<TableUpdate> updates, const std::string& default_location);
+
+// Partition fields of an added spec may lack ids ("field-id" missing, 0 here), which applying it assigns.
 std::vector<TableUpdate> updates_from_json(std::string_view json_array);
 std::vector<TableRequirement> requirements_from_json(std::string_view json_array);
 std::string to_json(const std::vector<TableUpdate>& updates, int32_t format_version);
