@@ -24,6 +24,8 @@ std::vector<int32_t> int32s_from_node(const Node& array);
 Type type_from_node(const Node& node);
 boost::json::value to_value(const Type& type);
 
+std::vector<Field> fields_from_node(const Node& array);  // of a struct or schema
+
 // A missing "schema-id" (v1, and requests to create a table) is 0.
 Schema schema_from_node(const Node& node);
 boost::json::value to_value(const Schema& schema);

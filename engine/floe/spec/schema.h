@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "floe/spec/type.h"
@@ -37,14 +38,18 @@ std::vector<const Field*> path_to(const Schema& schema, int32_t field_id);
 // Calls `visit` for every field at every depth, parents first.
 void for_each_field(const std::vector<Field>& fields, const std::function<void(const Field&)>& visit);
 
+// Every field at every depth by its id, for more than a few look-ups. The pointers live as long as the schema.
+std::unordered_map<int32_t, const Field*> index_by_id(const Schema& schema);
+
 int32_t highest_field_id(const Schema& schema);
 
 // The same schema with ids counted up from `last_id` (top-level fields first, then level by level as PyIceberg and Java
 // do), which is updated. Identifier field ids follow their fields.
 Schema assign_fresh_ids(const Schema& schema, int32_t& last_id);
 
-// Throws InvalidArgument, naming the field, if ids or names of siblings repeat, an identifier field is missing,
-// optional, a float or inside a list or map, a default does not fit its type, or a type needs a later format version.
+// Throws InvalidArgument, naming the field, if ids or full names repeat or ids are those of metadata columns, an
+// identifier field is missing, optional (or in an optional struct), a float or inside a list or map, a default does not
+// fit its type, a type or an initial default needs a later format version, or types nest deeper than JSON is read.
 void validate(const Schema& schema, int32_t format_version);
 
 Schema schema_from_json(std::string_view json);

@@ -67,6 +67,9 @@ struct Field {
   Value write_default;    // v3: what a writer fills in that was not given the field
 };
 
+// The children of a nested type; of any other, nothing.
+const std::vector<Field>& children_of(const Type& type);
+
 bool operator==(const Type& a, const Type& b);
 bool operator==(const Field& a, const Field& b);
 

@@ -33,7 +33,8 @@ struct Value {
 
   Value() = default;
   template <typename T>
-    requires std::is_constructible_v<Storage, std::in_place_type_t<std::decay_t<T>>, T>
+    requires(!std::is_same_v<std::decay_t<T>, Value> &&
+             std::is_constructible_v<Storage, std::in_place_type_t<std::decay_t<T>>, T>)
   Value(T&& value) : data(std::in_place_type<std::decay_t<T>>, std::forward<T>(value)) {}  // NOLINT: a value is a value
 
   bool is_null() const { return data.index() == 0; }
@@ -44,6 +45,10 @@ struct Value {
   // Equality of representation: NaN equals itself, and -0.0 differs from +0.0.
   friend bool operator==(const Value& a, const Value& b);
 };
+
+// Whether the value is one of the type: held as the table above says and within its range, at every depth. Null fits
+// every type.
+bool fits(const Value& value, const Type& type);
 
 // Total order of two non-null values of one primitive type: numbers by value with -0.0 before +0.0 and NaN last,
 // strings, uuids and bytes as unsigned bytes (which for UTF-8 is code point order). Returns <0, 0 or >0.
