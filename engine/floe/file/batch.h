@@ -11,16 +11,24 @@
 
 namespace floe {
 
-// Decides once per stream how its columns map to the table's (by name, at every depth; dictionary, large and view
-// types decoded, ints and floats widened, time zones other than UTC refused), then converts batches. Throws
-// InvalidArgument that lists every column that is extra, missing though required, or of a type that does not fit, with
-// the table's name; nullable data in a required column is refused when a null is met.
+// Decides once per stream how its columns map to the table's, then converts batches, without copying what fits as it
+// is.
+//
+// Columns are found by name, at every depth. Dictionary, large and view types are decoded, ints and floats widened,
+// decimals to more digits, timestamps and times to the table's unit if no digit is lost; columns of nulls fit anything
+// optional. What the data lacks gets its write default, else null. Throws InvalidArgument that lists every column that
+// is extra, missing though required, or of a type that does not fit (a time zone other than UTC, for one), with the
+// table's name. Nulls in a required column are refused when one is met, with column and row.
 class BatchFitter {
  public:
   BatchFitter(const Schema& table_schema, const arrow::Schema& incoming, const std::string& table_name);
   ~BatchFitter();
 
+  // Throws InvalidArgument if a value does not fit (out of range, lost digits, not UTF-8), if one batch holds more than
+  // 2 GiB of strings in a column, or if the batch is malformed or not of the stream's schema.
   std::shared_ptr<arrow::RecordBatch> fit(const arrow::RecordBatch& batch) const;
+
+  const std::shared_ptr<arrow::Schema>& schema() const;  // of what fit() returns: the table's
 
  private:
   struct State;
