@@ -4,6 +4,7 @@
 #include <charconv>
 #include <concepts>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -61,24 +62,36 @@ class Writer {
   std::string out_;
 };
 
+// Whether a JSON string may not hold one of these 8 bytes as it is: a control character, a quote or a backslash.
+inline bool needs_escape(uint64_t bytes) {
+  constexpr uint64_t kEach = 0x0101010101010101;
+  const auto below = [](uint64_t x, uint64_t n) { return (x - kEach * n) & ~x & (kEach * 0x80); };
+  return (below(bytes, 0x20) | below(bytes ^ (kEach * '"'), 1) | below(bytes ^ (kEach * '\\'), 1)) != 0;
+}
+
 inline void Writer::value(std::string_view text) {
   comma();
   out_ += '"';
   size_t plain = 0;  // where the run of bytes that need no escape begins
-  for (size_t i = 0; i < text.size(); ++i) {
-    const auto c = static_cast<unsigned char>(text[i]);
-    if (c >= 0x20 && c != '"' && c != '\\') [[likely]]
-      continue;
-    out_.append(text, plain, i - plain);
-    plain = i + 1;
-    if (c == '"' || c == '\\') {
-      out_ += '\\';
-      out_ += static_cast<char>(c);
+  size_t i = 0;
+  while (i < text.size()) {
+    uint64_t next = 0;
+    if (i + sizeof(next) <= text.size()) {
+      std::memcpy(&next, text.data() + i, sizeof(next));
+      if (!needs_escape(next)) [[likely]] {
+        i += sizeof(next);
+        continue;
+      }
+    }
+    const auto c = static_cast<unsigned char>(text[i++]);
+    if (c >= 0x20 && c != '"' && c != '\\') continue;
+    out_.append(text, plain, i - 1 - plain);
+    plain = i;
+    if (c >= 0x20) {
+      out_ += {'\\', static_cast<char>(c)};
     } else {
       constexpr char kHex[] = "0123456789abcdef";
-      out_ += "\\u00";
-      out_ += kHex[c >> 4];
-      out_ += kHex[c & 15];
+      out_ += {'\\', 'u', '0', '0', kHex[c >> 4], kHex[c & 15]};
     }
   }
   out_.append(text, plain);

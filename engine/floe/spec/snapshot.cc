@@ -28,6 +28,12 @@ int64_t int64_of(const Element& element, const Node& parent, std::string_view ke
   return parent.at(key).int64();
 }
 
+simdjson::dom::object object_of(const Node& node) {
+  simdjson::dom::object object;
+  if (node.element().get(object) != simdjson::SUCCESS) node.fail("is not an object");
+  return object;
+}
+
 // The text of a map's value.
 std::string text_of(const Element& element, const Node& parent, std::string_view key) {
   std::string_view text;
@@ -35,6 +41,19 @@ std::string text_of(const Element& element, const Node& parent, std::string_view
     return std::string(text);
   if (element.is_number() || element.is_bool()) return simdjson::minify(element);
   parent.at(key).fail("is not a string");
+}
+
+Summary summary_from_node(const Node& node) {
+  Summary summary;
+  for (const auto member : object_of(node)) {
+    std::string_view text;
+    if (member.value.get(text) == simdjson::SUCCESS) [[likely]] {
+      summary.add(member.key, text);
+    } else {
+      summary.add(member.key, text_of(member.value, node, member.key));
+    }
+  }
+  return Summary(summary);  // a copy takes no more memory than it needs
 }
 
 std::optional<int64_t> optional_int64(const Node& node, std::string_view key) {
@@ -47,6 +66,13 @@ std::optional<std::string> optional_string(const Node& node, std::string_view ke
   return value ? std::optional(std::string(value->string())) : std::nullopt;
 }
 
+template <typename Map>
+void write_map(Writer& out, const Map& map) {
+  out.begin_object();
+  for (const auto& [key, value] : map) out.member(key, value);
+  out.end_object();
+}
+
 template <typename T>
 void write_optional(Writer& out, std::string_view key, const std::optional<T>& value) {
   if (value) out.member(key, *value);
@@ -55,22 +81,18 @@ void write_optional(Writer& out, std::string_view key, const std::optional<T>& v
 }  // namespace
 
 Properties properties_from_node(const Node& node) {
-  simdjson::dom::object object;
-  if (node.element().get(object) != simdjson::SUCCESS) node.fail("is not an object");
   Properties properties;
-  for (const auto member : object) {
+  for (const auto member : object_of(node)) {
     properties.insert_or_assign(std::string(member.key), text_of(member.value, node, member.key));
   }
   return properties;
 }
 
 Snapshot snapshot_from_node(const Node& node) {
-  simdjson::dom::object object;
-  if (node.element().get(object) != simdjson::SUCCESS) node.fail("is not an object");
   Snapshot snapshot;
   bool has_id = false;
   bool has_timestamp = false;
-  for (const auto member : object) {
+  for (const auto member : object_of(node)) {
     const std::string_view key = member.key;
     const Element value = member.value;
     if (value.is_null()) continue;
@@ -90,7 +112,7 @@ Snapshot snapshot_from_node(const Node& node) {
     } else if (key == "manifests") {
       node.at(key).for_each([&](const Node& item) { snapshot.manifests.emplace_back(item.string()); });
     } else if (key == "summary") {
-      snapshot.summary = properties_from_node(node.at(key));
+      snapshot.summary = summary_from_node(node.at(key));
     } else if (key == "schema-id") {
       snapshot.schema_id = node.at(key).int32();
     } else if (key == "first-row-id") {
@@ -153,11 +175,7 @@ EncryptedKey encrypted_key_from_node(const Node& node) {
   return key;
 }
 
-void write(Writer& out, const Properties& properties) {
-  out.begin_object();
-  for (const auto& [key, value] : properties) out.member(key, value);
-  out.end_object();
-}
+void write(Writer& out, const Properties& properties) { write_map(out, properties); }
 
 void write(Writer& out, const Snapshot& snapshot, int32_t format_version) {
   out.begin_object();
@@ -167,7 +185,7 @@ void write(Writer& out, const Snapshot& snapshot, int32_t format_version) {
   out.member("timestamp-ms", snapshot.timestamp_ms);
   if (!snapshot.summary.empty()) {
     out.key("summary");
-    write(out, snapshot.summary);
+    write_map(out, snapshot.summary);
   }
   if (snapshot.manifest_list.empty()) {
     out.key("manifests");

@@ -3,15 +3,14 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-namespace floe {
+#include "floe/spec/summary.h"
 
-using Properties = std::map<std::string, std::string, std::less<>>;
+namespace floe {
 
 struct Snapshot {
   int64_t snapshot_id = 0;
@@ -20,7 +19,7 @@ struct Snapshot {
   int64_t timestamp_ms = 0;
   std::string manifest_list;           // empty where v1 lists the manifests themselves
   std::vector<std::string> manifests;  // v1 only
-  Properties summary;                  // "operation" among the rest
+  Summary summary;                     // "operation" among the rest
   std::optional<int32_t> schema_id;
   std::optional<int64_t> first_row_id;  // v3
   std::optional<int64_t> added_rows;    // v3
