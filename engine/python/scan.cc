@@ -107,6 +107,9 @@ nb::dict file_at(Plan& self, int64_t index) {
   out["file_format"] = to_string(file.file_format);
   out["spec_id"] = from.manifest->spec_id;
   out["partition"] = partition_values(*from.manifest, file);
+  nb::list types;
+  for (const Type& type : from.manifest->partition_types) types.append(to_string(type));
+  out["partition_types"] = types;
   out["record_count"] = file.record_count;
   out["file_size_in_bytes"] = file.file_size_in_bytes;
   out["column_sizes"] = by_field_id(file.column_sizes);

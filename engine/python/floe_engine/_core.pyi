@@ -16,6 +16,7 @@ class PlannedFile(TypedDict):
     file_format: str
     spec_id: int
     partition: list[bytes | None]
+    partition_types: list[str]
     record_count: int
     file_size_in_bytes: int
     column_sizes: dict[int, int]

@@ -11,7 +11,7 @@ class Error(Exception):
 
 
 class InvalidArgument(Error, ValueError):
-    """What the caller passed cannot be used: an unknown column, a filter that does not parse, a batch that does not fit."""
+    """What the caller passed cannot be used: an unknown column, a filter that does not parse, rows that do not fit."""
 
 
 class NotSupported(Error, NotImplementedError):

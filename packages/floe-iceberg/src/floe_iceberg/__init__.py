@@ -1,0 +1,21 @@
+"""floe_iceberg: PyIceberg catalogs and tables whose work is done by floe's native engine.
+
+A program written for PyIceberg changes one line, the catalog that it loads:
+
+>>> from floe_iceberg import load_catalog
+>>> catalog = load_catalog(
+...     "demo", type="sql", uri="sqlite:////tmp/demo.db", warehouse="file:///tmp/demo"
+... )  # doctest: +SKIP
+>>> table = catalog.load_table("flights.departures")  # doctest: +SKIP
+>>> table.scan("dep_delay > 60").to_arrow()  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from floe_iceberg.catalog import FloeCatalog, load_catalog
+from floe_iceberg.scan import FloeScan
+from floe_iceberg.table import FloeTable
+
+__version__ = "0.1.0"
+
+__all__ = ["FloeCatalog", "FloeScan", "FloeTable", "load_catalog"]

@@ -1,0 +1,444 @@
+"""Catalogs: PyIceberg's, kept by the engine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+from pydantic import BeforeValidator, TypeAdapter
+from pyiceberg.catalog import (
+    PY_CATALOG_IMPL,
+    TYPE,
+    URI,
+    WAREHOUSE_LOCATION,
+    Catalog,
+    MetastoreCatalog,
+    PropertiesUpdateSummary,
+    infer_catalog_type,
+)
+from pyiceberg.exceptions import NoSuchNamespaceError
+from pyiceberg.io import PY_IO_IMPL
+from pyiceberg.partitioning import UNPARTITIONED_PARTITION_SPEC, PartitionSpec
+from pyiceberg.schema import Schema, assign_fresh_schema_ids
+from pyiceberg.table import CommitTableResponse, StagedTable, Table, TableProperties
+from pyiceberg.table.locations import load_location_provider
+from pyiceberg.table.metadata import new_table_metadata
+from pyiceberg.table.sorting import UNSORTED_SORT_ORDER, SortOrder
+from pyiceberg.table.update import TableRequirement, TableUpdate
+from pyiceberg.typedef import EMPTY_DICT, Identifier, Properties, RecursiveDict
+from pyiceberg.types import transform_dict_value_to_str
+from pyiceberg.utils.config import Config, merge_config
+
+import floe_engine
+from floe_iceberg.errors import InvalidArgumentError
+from floe_iceberg.state import TableState
+from floe_iceberg.table import FloeTable, refuse_version_3
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyiceberg.view import View
+    from pyiceberg.view.metadata import ViewVersion
+
+FLOE_CATALOG_TYPE = "floe.catalog.type"
+FLOE_HOME = "FLOE_HOME"
+
+_IMPLEMENTATION = "floe_iceberg.catalog.FloeCatalog"
+_NATIVE = ("sql", "in-memory")
+_IN_MEMORY_WAREHOUSE = "file:///tmp/iceberg/warehouse"  # PyIceberg's
+
+# What PyIceberg's own code may change in tables of format version 3: it neither reads nor writes rows for it.
+_HARMLESS_UPDATES = {
+    "set-properties",
+    "remove-properties",
+    "set-snapshot-ref",
+    "remove-snapshot-ref",
+    "set-location",
+}
+
+_TableProperties = TypeAdapter(Annotated[dict[str, str], BeforeValidator(transform_dict_value_to_str)])
+
+
+def load_catalog(name: str | None = None, **properties: str | None) -> FloeCatalog:
+    """Open a catalog, configured as for PyIceberg: by properties, environment variables and ``.pyiceberg.yaml``.
+
+    With no configuration at all it opens the embedded default: a SQLite catalog and a warehouse in ``$FLOE_HOME``,
+    else in ``~/.floe``.
+
+    Args:
+        name: The catalog's name; None: that of the configured default catalog.
+        properties: What is added to the configuration, or replaces parts of it.
+
+    Example:
+        >>> load_catalog("demo", uri="sqlite:////tmp/demo.db", warehouse="file:///tmp/demo")  # doctest: +SKIP
+
+    Raises:
+        InvalidArgumentError: A property is missing or wrong.
+        NotImplementedError: The catalog is of a type that the engine does not have yet; the message names it.
+        IoError: The catalog cannot be reached.
+    """
+    config = Config()
+    name = name or config.get_default_catalog_name()
+    if not properties and not config.get_known_catalogs():
+        return FloeCatalog(name, **_embedded())
+    return FloeCatalog(name, **{key: value for key, value in properties.items() if value is not None})
+
+
+def _embedded() -> dict[str, str]:
+    home = Path(os.environ.get(FLOE_HOME) or Path.home() / ".floe").expanduser().absolute()
+    home.mkdir(parents=True, exist_ok=True)
+    return {TYPE: "sql", URI: f"sqlite:///{home}/catalog.db", WAREHOUSE_LOCATION: f"file://{home}/warehouse"}
+
+
+class FloeCatalog(MetastoreCatalog):
+    """A PyIceberg catalog that the engine keeps. Its tables are :class:`~floe_iceberg.table.FloeTable`.
+
+    PyIceberg's ``load_catalog`` opens it with ``py-catalog-impl`` = ``floe_iceberg.catalog.FloeCatalog`` and
+    ``floe.catalog.type`` = ``sql``. ``FloeCatalog(name, **catalog.properties)`` is the same catalog again.
+
+    Example:
+        >>> with FloeCatalog("demo", type="sql", uri="sqlite:////tmp/demo.db", warehouse="/tmp/demo") as catalog:
+        ...     catalog.create_namespace_if_not_exists("flights")  # doctest: +SKIP
+
+    Raises:
+        InvalidArgumentError: A property is missing or wrong.
+        NotImplementedError: The catalog is of a type that the engine does not have yet.
+        IoError: The catalog cannot be reached.
+    """
+
+    def __init__(self, name: str, **properties: str) -> None:
+        configured = Config().get_catalog_config(name) or {}
+        merged = merge_config(configured, cast(RecursiveDict, properties))
+        super().__init__(name, **_texts(name, merged))
+        self._type = _type(name, self.properties)
+        if self._type == "in-memory":
+            self.properties.setdefault(WAREHOUSE_LOCATION, _IN_MEMORY_WAREHOUSE)
+        self._pid = os.getpid()
+        self._handle: floe_engine.Catalog | None = self._open()
+
+    def _open(self) -> floe_engine.Catalog:
+        own = (TYPE, PY_CATALOG_IMPL, FLOE_CATALOG_TYPE, PY_IO_IMPL)
+        others = {key: value for key, value in self.properties.items() if key not in own}
+        return floe_engine.open_catalog(self.name, {**others, TYPE: self._type})
+
+    @property
+    def handle(self) -> floe_engine.Catalog:
+        """The engine's catalog."""
+        if self._handle is None:
+            raise InvalidArgumentError(f"catalog {self.name} is closed")
+        return self._handle
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self._type == "in-memory":
+            raise TypeError(f"catalog {self.name} is in memory and cannot leave its process")
+        return _rebuild, (type(self), self.name, self.properties)
+
+    def close(self) -> None:
+        """Let go of the catalog's connections. Tables that were loaded keep theirs."""
+        self._handle = None
+
+    # --- namespaces ---
+
+    def create_namespace(self, namespace: str | Identifier, properties: Properties = EMPTY_DICT) -> None:
+        """Make a namespace.
+
+        Raises:
+            NamespaceAlreadyExistsError: It is there already.
+            NoSuchNamespaceError: The name is empty.
+        """
+        self.handle.create_namespace(
+            _levels(namespace, NoSuchNamespaceError), _TableProperties.validate_python(properties)
+        )
+
+    def drop_namespace(self, namespace: str | Identifier) -> None:
+        """Remove an empty namespace.
+
+        Raises:
+            NoSuchNamespaceError: There is none.
+            NamespaceNotEmptyError: It has tables or namespaces.
+        """
+        self.handle.drop_namespace(_levels(namespace, NoSuchNamespaceError))
+
+    def namespace_exists(self, namespace: str | Identifier) -> bool:
+        """Whether there is such a namespace."""
+        return self.handle.namespace_exists(_levels(namespace, NoSuchNamespaceError))
+
+    def list_namespaces(self, namespace: str | Identifier = ()) -> list[Identifier]:
+        """The namespaces directly below one, or at the top.
+
+        Raises:
+            NoSuchNamespaceError: There is none of that name.
+        """
+        parent = _levels(namespace, NoSuchNamespaceError) if namespace else []
+        return [tuple(levels) for levels in self.handle.list_namespaces(parent)]
+
+    def load_namespace_properties(self, namespace: str | Identifier) -> Properties:
+        """The namespace's properties.
+
+        Raises:
+            NoSuchNamespaceError: There is none of that name.
+        """
+        return self.handle.load_namespace_properties(_levels(namespace, NoSuchNamespaceError))
+
+    def update_namespace_properties(
+        self, namespace: str | Identifier, removals: set[str] | None = None, updates: Properties = EMPTY_DICT
+    ) -> PropertiesUpdateSummary:
+        """Set and remove properties of a namespace.
+
+        Raises:
+            NoSuchNamespaceError: There is none of that name.
+            ValueError: A key is to be both set and removed.
+        """
+        self._check_for_overlap(removals, updates)
+        levels = _levels(namespace, NoSuchNamespaceError)
+        removed, updated, missing = self.handle.update_namespace_properties(
+            levels, sorted(removals or ()), _TableProperties.validate_python(updates)
+        )
+        return PropertiesUpdateSummary(removed=removed, updated=updated, missing=missing)
+
+    # --- tables ---
+
+    def create_table(
+        self,
+        identifier: str | Identifier,
+        schema: Schema | pa.Schema,
+        location: str | None = None,
+        partition_spec: PartitionSpec = UNPARTITIONED_PARTITION_SPEC,
+        sort_order: SortOrder = UNSORTED_SORT_ORDER,
+        properties: Properties = EMPTY_DICT,
+    ) -> FloeTable:
+        """Make a table.
+
+        Args:
+            identifier: Its namespace and name.
+            schema: PyIceberg's schema, or pyarrow's.
+            location: Where its files go; None: below the namespace's location, else below the warehouse.
+            partition_spec: What its rows are grouped by.
+            sort_order: How rows within its files are sorted.
+            properties: ``format-version`` (2 if it is not given) and whatever the table is to keep.
+
+        Example:
+            >>> catalog.create_table("flights.departures", schema=rows.schema)  # doctest: +SKIP
+
+        Raises:
+            TableAlreadyExistsError: It is there already.
+            NoSuchNamespaceError: Its namespace is not.
+            InvalidArgumentError: The schema, the partitioning or a property cannot be.
+        """
+        texts = _TableProperties.validate_python(properties)
+        handle = self.handle.create_table(
+            _table_levels(identifier),
+            _with_ids(self._convert_schema_if_needed(schema, _format_version(texts))).model_dump_json(),
+            partition_spec.model_dump_json(),
+            sort_order.model_dump_json(),
+            (location or "").rstrip("/"),
+            texts,
+        )
+        return self._table(handle)
+
+    def _create_staged_table(
+        self,
+        identifier: str | Identifier,
+        schema: Schema | pa.Schema,
+        location: str | None = None,
+        partition_spec: PartitionSpec = UNPARTITIONED_PARTITION_SPEC,
+        sort_order: SortOrder = UNSORTED_SORT_ORDER,
+        properties: Properties = EMPTY_DICT,
+    ) -> StagedTable:
+        texts = _TableProperties.validate_python(properties)
+        version = _format_version(texts)
+        levels = _table_levels(identifier)
+        if version > 2:
+            raise NotImplementedError(
+                f"{'.'.join(levels)}: PyIceberg's own code stages new tables so far, and that does not know "
+                f"format version {version} well enough; create_table makes such tables"
+            )
+        converted = self._convert_schema_if_needed(schema, version)
+        location = self._resolve_table_location(location, ".".join(levels[:-1]), levels[-1])
+        metadata = new_table_metadata(converted, partition_spec, sort_order, location, texts)
+        metadata_location = load_location_provider(location, texts).new_table_metadata_file_location()
+        io = self._load_file_io(texts, metadata_location)
+        return StagedTable(tuple(levels), metadata, metadata_location, io, self)
+
+    def register_table(
+        self, identifier: str | Identifier, metadata_location: str, overwrite: bool = False
+    ) -> FloeTable:
+        """Add a table that exists outside of the catalog.
+
+        Raises:
+            TableAlreadyExistsError: The name is taken.
+            NoSuchNamespaceError: Its namespace is not there.
+            NotImplementedError: ``overwrite`` is asked for.
+        """
+        if overwrite:
+            raise NotImplementedError("`overwrite` isn't supported")
+        return self._table(self.handle.register_table(_table_levels(identifier), metadata_location))
+
+    def load_table(self, identifier: str | Identifier) -> FloeTable:
+        """The table in its current state.
+
+        Raises:
+            NoSuchTableError: There is none of that name.
+            CorruptFileError: Its metadata cannot be read.
+        """
+        return self._table(self.handle.load_table(_table_levels(identifier)))
+
+    def table_exists(self, identifier: str | Identifier) -> bool:
+        """Whether there is such a table."""
+        return self.handle.table_exists(_table_levels(identifier))
+
+    def list_tables(self, namespace: str | Identifier) -> list[Identifier]:
+        """The tables in a namespace.
+
+        Raises:
+            NoSuchNamespaceError: There is none of that name.
+        """
+        return [tuple(levels) for levels in self.handle.list_tables(_levels(namespace, NoSuchNamespaceError))]
+
+    def drop_table(self, identifier: str | Identifier) -> None:
+        """Forget a table. Its files stay.
+
+        Raises:
+            NoSuchTableError: There is none of that name.
+        """
+        self.handle.drop_table(_table_levels(identifier))
+
+    def purge_table(self, identifier: str | Identifier) -> None:
+        """Forget a table and remove its files.
+
+        Raises:
+            NoSuchTableError: There is none of that name.
+            NotImplementedError: The table is of format version 3.
+        """
+        refuse_version_3(self.load_table(identifier)._state, "purging")
+        super().purge_table(identifier)
+
+    def rename_table(self, from_identifier: str | Identifier, to_identifier: str | Identifier) -> FloeTable:
+        """Give a table another name, or another namespace.
+
+        Raises:
+            NoSuchTableError: There is no table of the first name.
+            TableAlreadyExistsError: There is one of the second.
+            NoSuchNamespaceError: The second one's namespace is not there.
+        """
+        to_levels = _table_levels(to_identifier)
+        self.handle.rename_table(_table_levels(from_identifier), to_levels)
+        return self.load_table(tuple(to_levels))
+
+    def commit_table(
+        self, table: Table, requirements: tuple[TableRequirement, ...], updates: tuple[TableUpdate, ...]
+    ) -> CommitTableResponse:
+        """One attempt to change a table, by the engine.
+
+        Raises:
+            CommitFailedError: A requirement does not hold, or another writer was first. Nothing has changed.
+            CommitStateUnknownError: The outcome could not be learnt.
+            NotImplementedError: The table is of format version 3, and the change is not one that PyIceberg can make.
+        """
+        committed = self._commit(table, requirements, updates)
+        return CommitTableResponse.model_construct(
+            metadata=committed.metadata, metadata_location=committed.metadata_location
+        )
+
+    def _commit(
+        self, table: Table, requirements: Iterable[TableRequirement], updates: Iterable[TableUpdate]
+    ) -> TableState:
+        updates = tuple(updates)
+        state = table._state if isinstance(table, FloeTable) else None
+        version = state.format_version if state else table.metadata.format_version
+        foreign = {update.action for update in updates} - _HARMLESS_UPDATES
+        if version > 2 and foreign:
+            raise NotImplementedError(
+                f"{'.'.join(table.name())}: PyIceberg made these changes ({', '.join(sorted(foreign))}), "
+                f"and it does not know format version {version} well enough; append works"
+            )
+        handle = self.handle.commit(_table_levels(table.name()), _json_array(requirements), _json_array(updates))
+        return TableState(self, tuple(handle.identifier), handle)
+
+    def _table(self, handle: floe_engine.Table) -> FloeTable:
+        return FloeTable.of(TableState(self, tuple(handle.identifier), handle))
+
+    # --- views: none, as in PyIceberg's SqlCatalog ---
+
+    def create_view(
+        self,
+        identifier: str | Identifier,
+        schema: Schema | pa.Schema,
+        view_version: ViewVersion,
+        location: str | None = None,
+        properties: Properties = EMPTY_DICT,
+    ) -> View:
+        raise NotImplementedError("views are not supported")
+
+    def list_views(self, namespace: str | Identifier) -> list[Identifier]:
+        raise NotImplementedError("views are not supported")
+
+    def view_exists(self, identifier: str | Identifier) -> bool:
+        raise NotImplementedError("views are not supported")
+
+    def register_view(self, identifier: str | Identifier, metadata_location: str) -> View:
+        raise NotImplementedError("views are not supported")
+
+    def drop_view(self, identifier: str | Identifier) -> None:
+        raise NotImplementedError("views are not supported")
+
+    def load_view(self, identifier: str | Identifier) -> View:
+        raise NotImplementedError("views are not supported")
+
+
+def _rebuild(cls: type[FloeCatalog], name: str, properties: dict[str, str]) -> FloeCatalog:
+    return cls(name, **properties)
+
+
+def _texts(name: str, properties: RecursiveDict) -> dict[str, str]:
+    nested = [key for key, value in properties.items() if isinstance(value, (dict, list))]
+    if nested:
+        raise InvalidArgumentError(f"catalog {name}: the property {nested[0]} has parts, which no catalog here reads")
+    return transform_dict_value_to_str({key: value for key, value in properties.items() if value is not None})
+
+
+def _type(name: str, properties: Properties) -> str:
+    if (implementation := properties.get(PY_CATALOG_IMPL, _IMPLEMENTATION)) != _IMPLEMENTATION:
+        raise NotImplementedError(f"catalog {name}: the implementation {implementation} cannot be used yet")
+    if io := properties.get(PY_IO_IMPL):
+        raise NotImplementedError(f"catalog {name}: the engine has its own I/O and cannot use {PY_IO_IMPL}={io} yet")
+    declared = properties.get(FLOE_CATALOG_TYPE) or properties.get(TYPE)
+    if declared is None:
+        try:
+            inferred = infer_catalog_type(name, cast(RecursiveDict, properties))
+        except ValueError as error:
+            raise InvalidArgumentError(f"catalog {name}: {error}") from error
+        declared = inferred.value if inferred else "unknown"
+    if declared.lower() not in _NATIVE:
+        raise NotImplementedError(
+            f"catalog {name}: catalogs of type {declared} cannot be used yet, only {', '.join(_NATIVE)}"
+        )
+    return declared.lower()
+
+
+def _levels(
+    namespace: str | Identifier, error: type[ValueError] | type[NoSuchNamespaceError] = ValueError
+) -> list[str]:
+    return Catalog.namespace_to_string(namespace, error).split(".")
+
+
+def _table_levels(identifier: str | Identifier) -> list[str]:
+    return [*_levels(Catalog.namespace_from(identifier)), Catalog.table_name_from(identifier)]
+
+
+def _format_version(properties: Properties) -> Any:
+    text = properties.get(TableProperties.FORMAT_VERSION, str(TableProperties.DEFAULT_FORMAT_VERSION))
+    try:
+        return int(text)
+    except ValueError as error:
+        raise InvalidArgumentError(f"{TableProperties.FORMAT_VERSION}={text} is no number") from error
+
+
+def _with_ids(schema: Schema) -> Schema:
+    """Schemas made from pyarrow's have -1 for every id."""
+    return assign_fresh_schema_ids(schema) if any(field.field_id < 0 for field in schema.fields) else schema
+
+
+def _json_array(models: Iterable[TableRequirement | TableUpdate]) -> str:
+    return f"[{','.join(model.model_dump_json() for model in models)}]"

@@ -1,0 +1,347 @@
+"""Scans: PyIceberg's, planned and read by the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from inspect import signature
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from pyiceberg.conversions import from_bytes
+from pyiceberg.expressions import AlwaysTrue, BooleanExpression
+from pyiceberg.expressions.parser import parse
+from pyiceberg.expressions.visitors import residual_evaluator_of
+from pyiceberg.io import FileIO
+from pyiceberg.manifest import DataFile, DataFileContent, FileFormat
+from pyiceberg.table import ALWAYS_TRUE, DataScan, FileScanTask
+from pyiceberg.table.metadata import TableMetadata
+from pyiceberg.typedef import EMPTY_DICT, Identifier, Properties, Record
+from pyiceberg.types import IcebergType, PrimitiveType, strtobool
+
+import floe_engine
+from floe_iceberg import expression
+from floe_iceberg.errors import InvalidArgumentError
+from floe_iceberg.state import TableState
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyiceberg.catalog import Catalog
+
+S = TypeVar("S", bound="FloeScan")
+
+BATCH_ROWS = "floe.scan.batch-rows"
+READ_AHEAD_BYTES = "floe.scan.read-ahead-bytes"
+ORDERED = "floe.scan.ordered"
+INCLUDE_EMPTY_FILES = "include_empty_files"
+
+
+class FloeScan(DataScan):
+    """A scan that the engine plans and reads.
+
+    What it does not do yet (tables with delete files, data files other than Parquet) runs PyIceberg's own code where
+    the table is of format version 1 or 2.
+
+    Example:
+        >>> scan = table.scan("dep_delay > 60", selected_fields=("carrier",))  # doctest: +SKIP
+        >>> scan.to_arrow()  # doctest: +SKIP
+        >>> scan.plan().files_pruned  # doctest: +SKIP
+    """
+
+    # The parameters are exactly those of TableScan: PyIceberg reads each back as an attribute to make changed copies.
+    def __init__(
+        self,
+        table_metadata: TableMetadata,
+        io: FileIO,
+        row_filter: str | BooleanExpression = ALWAYS_TRUE,
+        selected_fields: tuple[str, ...] = ("*",),
+        case_sensitive: bool = True,
+        snapshot_id: int | None = None,
+        options: Properties = EMPTY_DICT,
+        limit: int | None = None,
+        catalog: Catalog | None = None,
+        table_identifier: Identifier | None = None,
+    ) -> None:
+        super().__init__(
+            table_metadata=table_metadata,
+            io=io,
+            selected_fields=selected_fields,
+            case_sensitive=case_sensitive,
+            snapshot_id=snapshot_id,
+            options=options,
+            limit=limit,
+            catalog=catalog,
+            table_identifier=table_identifier,
+        )
+        self._row_filter: str | BooleanExpression = row_filter
+        # Text is parsed by the engine: nesting is bounded there, and PyIceberg's parser takes milliseconds.
+        self._filter_json = floe_engine.filter_to_json(row_filter) if isinstance(row_filter, str) else ""
+        self._read_options = _read_options(options)
+
+    @classmethod
+    def of(cls, state: TableState, **parameters: Any) -> FloeScan:
+        """A scan of one state of a table."""
+        # The state stands for both: what PyIceberg wants of it is made when something asks.
+        held = cast(Any, state)
+        return cls(table_metadata=held, io=held, catalog=state.catalog, table_identifier=state.identifier, **parameters)
+
+    # --- what PyIceberg keeps as attributes, made when asked for ---
+
+    @property
+    def table_metadata(self) -> TableMetadata:
+        return self._state.metadata if self._state else self._metadata
+
+    @table_metadata.setter
+    def table_metadata(self, value: TableMetadata | TableState) -> None:
+        self._state: TableState | None = value if isinstance(value, TableState) else None
+        self._metadata = cast(TableMetadata, value)
+
+    @property
+    def io(self) -> FileIO:
+        return self._state.io if self._state and isinstance(self._io, TableState) else cast(FileIO, self._io)
+
+    @io.setter
+    def io(self, value: FileIO | TableState) -> None:
+        self._io = value
+
+    @property
+    def row_filter(self) -> BooleanExpression:
+        if isinstance(self._row_filter, str):
+            self._row_filter = parse(self._row_filter)
+        return self._row_filter
+
+    @row_filter.setter
+    def row_filter(self, value: BooleanExpression) -> None:
+        self._row_filter = value
+
+    def update(self: S, **overrides: Any) -> S:
+        """A copy of this scan with other parameters."""
+        # PyIceberg's would ask for the metadata and the parsed filter, which may never be needed.
+        held = {"table_metadata": self._state or self._metadata, "io": self._io, "row_filter": self._row_filter}
+        others = signature(type(self).__init__).parameters.keys() - {"self"} - held.keys()
+        return type(self)(**{**held, **{name: getattr(self, name) for name in others}, **overrides})
+
+    # --- the engine's scan ---
+
+    def plan(self) -> floe_engine.Plan:
+        """The files to read, as an Arrow stream of one row per file; also how much was pruned.
+
+        Example:
+            >>> pyarrow.table(table.scan("day = '2013-01-01'").plan())  # doctest: +SKIP
+
+        Raises:
+            InvalidArgumentError: The filter or the selection names a column that is not there.
+            NotFoundError: The snapshot is gone.
+            NotSupported: The snapshot has delete files.
+        """
+        if not self._filter_json and not isinstance(self._row_filter, (str, AlwaysTrue)):
+            self._filter_json = expression.to_json(self._row_filter)
+        return (
+            self._handle()
+            .scan(
+                filter_json=self._filter_json,
+                select=self.selected_fields,
+                case_sensitive=self.case_sensitive,
+                snapshot_id=self.snapshot_id,
+                limit=self.limit,
+                **self._read_options,
+            )
+            .plan()
+        )
+
+    def _handle(self) -> floe_engine.Table:
+        if self._state is None:
+            if self.catalog is None or self.table_identifier is None:
+                raise NotImplementedError("a scan without a catalog is PyIceberg's to plan")
+            catalog = cast(Any, self.catalog)
+            self._state = TableState(catalog, self.table_identifier, metadata=self._metadata, io=self.io)
+        return self._state.handle
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """The rows, for whatever takes Arrow streams."""
+        return self.plan().read().__arrow_c_stream__(requested_schema)
+
+    # --- PyIceberg's scan ---
+
+    def plan_files(self) -> Iterable[FileScanTask]:
+        """The files to read, one task each. A task's file and residual are made when asked for.
+
+        Raises:
+            InvalidArgumentError: The filter names a column that is not there.
+        """
+        if self._wants_empty_files():
+            return super().plan_files()
+        try:
+            plan = self.plan()
+        except NotImplementedError as error:
+            self._refuse_to_fall_back(error)
+            return super().plan_files()
+        return [FloeFileScanTask(self, plan, index) for index in range(plan.files)]
+
+    def to_arrow(self, dictionary_columns: tuple[str, ...] = ()) -> pa.Table:
+        """All rows, in memory.
+
+        Args:
+            dictionary_columns: Columns to read as dictionaries; they are read by PyIceberg then.
+
+        Raises:
+            InvalidArgumentError: The filter or the selection names a column that is not there.
+            NotFoundError: The snapshot, or a file, is gone.
+            CorruptFileError: A file is broken.
+        """
+        import pyarrow as pa
+
+        if dictionary_columns:
+            return super().to_arrow(dictionary_columns)
+        try:
+            return pa.table(self.plan().read().read_all())
+        except NotImplementedError as error:
+            self._refuse_to_fall_back(error)
+            return super().to_arrow()
+
+    def to_arrow_batch_reader(self, dictionary_columns: tuple[str, ...] = ()) -> pa.RecordBatchReader:
+        """The rows as a stream, in bounded memory.
+
+        Args:
+            dictionary_columns: Columns to read as dictionaries; they are read by PyIceberg then.
+
+        Raises:
+            InvalidArgumentError: The filter or the selection names a column that is not there.
+            NotFoundError: The snapshot is gone.
+        """
+        import pyarrow as pa
+
+        if dictionary_columns:
+            return super().to_arrow_batch_reader(dictionary_columns)
+        try:
+            stream = self.plan().read()
+        except NotImplementedError as error:
+            self._refuse_to_fall_back(error)
+            return super().to_arrow_batch_reader()
+        return pa.RecordBatchReader.from_batches(pa.schema(stream), _batches(stream))
+
+    def count(self) -> int:
+        """The number of rows, from metadata alone where that is right."""
+        try:
+            return self.plan().count()
+        except NotImplementedError as error:
+            self._refuse_to_fall_back(error)
+            return super().count()
+
+    def _wants_empty_files(self) -> bool:
+        return strtobool(self.options.get(INCLUDE_EMPTY_FILES, "false"))
+
+    def _refuse_to_fall_back(self, error: NotImplementedError) -> None:
+        """Raises the engine's error again unless PyIceberg may do what the engine does not do yet."""
+        version = self._state.format_version if self._state else self._metadata.format_version
+        if version > 2:
+            raise error
+
+
+def _batches(stream: floe_engine.BatchStream) -> Iterator[pa.RecordBatch]:
+    import pyarrow as pa
+
+    try:
+        while (batch := stream.read_next()) is not None:
+            yield pa.record_batch(batch)
+    finally:
+        stream.close()
+
+
+def _read_options(options: Mapping[str, str]) -> dict[str, Any]:
+    """The engine's arguments for a scan's options.
+
+    Raises:
+        InvalidArgumentError: An option is not known, or its value cannot be read.
+    """
+    read: dict[str, Any] = {}
+    for key, value in options.items():
+        try:
+            match key:
+                case "floe.scan.batch-rows":
+                    read["batch_rows"] = int(value)
+                case "floe.scan.read-ahead-bytes":
+                    read["read_ahead_bytes"] = int(value)
+                case "floe.scan.ordered":
+                    read["ordered"] = strtobool(value)
+                case "include_empty_files":
+                    strtobool(value)
+                case _:
+                    known = ", ".join((BATCH_ROWS, READ_AHEAD_BYTES, ORDERED, INCLUDE_EMPTY_FILES))
+                    raise InvalidArgumentError(f"a scan has no option {key}; it has {known}")
+        except InvalidArgumentError:
+            raise
+        except ValueError as error:
+            raise InvalidArgumentError(f"{value!r} cannot be the value of the scan option {key}") from error
+    return read
+
+
+@dataclass(init=False)
+class FloeFileScanTask(FileScanTask):
+    """A data file to read. Made by the hundred thousand, so it knows only where in the plan its file is."""
+
+    def __init__(self, scan: FloeScan, plan: floe_engine.Plan, index: int) -> None:
+        self._scan = scan
+        self._plan = plan
+        self._index = index
+
+    @property  # type: ignore[misc]
+    def file(self) -> DataFile:  # type: ignore[override]
+        """The file as manifests describe it."""
+        if (file := self.__dict__.get("_file")) is None:
+            file = self.__dict__["_file"] = _data_file(self._plan, self._index)
+        return cast(DataFile, file)
+
+    @property  # type: ignore[misc]
+    def delete_files(self) -> set[DataFile]:  # type: ignore[override]
+        """None: the engine does not plan snapshots that have some."""
+        return set()
+
+    @property  # type: ignore[misc]
+    def residual(self) -> BooleanExpression:  # type: ignore[override]
+        """What is left of the filter for rows of this file's partition."""
+        if isinstance(self._scan.row_filter, AlwaysTrue):
+            return ALWAYS_TRUE
+        metadata = self._scan.table_metadata
+        evaluator = residual_evaluator_of(
+            spec=metadata.specs()[self.file.spec_id],
+            expr=self._scan.row_filter,
+            case_sensitive=self._scan.case_sensitive,
+            schema=metadata.schema(),
+        )
+        return evaluator.residual_for(self.file.partition)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return FileScanTask, (self.file, self.delete_files, self.residual)
+
+
+def _data_file(plan: floe_engine.Plan, index: int) -> DataFile:
+    planned = plan.file(index)
+    partition = [
+        None if value is None else from_bytes(_primitive(name), value)
+        for name, value in zip(planned["partition_types"], planned["partition"], strict=True)
+    ]
+    file = DataFile.from_args(
+        content=DataFileContent.DATA,
+        file_path=planned["file_path"],
+        file_format=FileFormat(planned["file_format"]),
+        partition=Record(*partition),
+        record_count=planned["record_count"],
+        file_size_in_bytes=planned["file_size_in_bytes"],
+        column_sizes=planned["column_sizes"],
+        value_counts=planned["value_counts"],
+        null_value_counts=planned["null_value_counts"],
+        nan_value_counts=planned["nan_value_counts"],
+        lower_bounds=planned["lower_bounds"],
+        upper_bounds=planned["upper_bounds"],
+        key_metadata=planned["key_metadata"],
+        split_offsets=planned["split_offsets"],
+        sort_order_id=planned["sort_order_id"],
+    )
+    file.spec_id = planned["spec_id"]
+    return file
+
+
+@lru_cache(maxsize=256)
+def _primitive(name: str) -> PrimitiveType:
+    return cast(PrimitiveType, IcebergType.model_validate(name))

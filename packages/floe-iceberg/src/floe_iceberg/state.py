@@ -1,0 +1,108 @@
+"""One state of a table, as the engine and as PyIceberg have it; each is made from the other when it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+from pyiceberg.io import FileIO
+from pyiceberg.table.metadata import TableMetadata, TableMetadataUtil
+from pyiceberg.typedef import Identifier
+
+import floe_engine
+
+if TYPE_CHECKING:
+    from floe_iceberg.catalog import FloeCatalog
+
+
+class TableState:
+    """Never changes: a table that moves on gets another one."""
+
+    def __init__(
+        self,
+        catalog: FloeCatalog,
+        identifier: Identifier,
+        handle: floe_engine.Table | None = None,
+        metadata: TableMetadata | None = None,
+        metadata_location: str = "",
+        io: FileIO | None = None,
+        config: Mapping[str, str] | None = None,
+    ) -> None:
+        if handle is None and metadata is None:
+            raise ValueError("a table's state needs the engine's handle or PyIceberg's metadata")
+        self.catalog = catalog
+        self.identifier = identifier
+        self._handle = handle
+        self._metadata = metadata
+        self.metadata_location = handle.metadata_location if handle else metadata_location
+        self.config = dict(handle.config if handle else config or {})
+        self._io = io
+
+    @property
+    def handle(self) -> floe_engine.Table:
+        """The engine's table."""
+        if self._handle is None:
+            metadata = self.metadata
+            if metadata.format_version > 2:
+                raise NotImplementedError(
+                    f"{'.'.join(self.identifier)}: metadata of format version {metadata.format_version} that PyIceberg "
+                    "made cannot be handed to the engine, because PyIceberg drops fields of it; load the table again"
+                )
+            self._handle = self.catalog.handle.table_from_metadata(
+                self.identifier, self.metadata_location, metadata.model_dump_json(), self.config
+            )
+        return self._handle
+
+    @property
+    def metadata(self) -> TableMetadata:
+        """PyIceberg's metadata.
+
+        Raises:
+            NotImplementedError: The table has types that PyIceberg does not know.
+        """
+        if self._metadata is None:
+            handle = self.handle
+            try:
+                self._metadata = TableMetadataUtil.parse_raw(handle.metadata_json())
+            except (ValidationError, ValueError) as error:
+                raise NotImplementedError(
+                    f"{'.'.join(self.identifier)}: PyIceberg cannot represent this table of format version "
+                    f"{handle.format_version}: {error}"
+                ) from error
+        return self._metadata
+
+    @property
+    def io(self) -> FileIO:
+        """PyIceberg's access to the table's files."""
+        if self._io is None:
+            properties = {**self.properties, **self.config}
+            self._io = self.catalog._load_file_io(properties, self.metadata_location)
+        return self._io
+
+    @property
+    def format_version(self) -> int:
+        return self._handle.format_version if self._handle else self.metadata.format_version
+
+    @property
+    def uuid(self) -> str:
+        return self._handle.uuid if self._handle else str(self.metadata.table_uuid)
+
+    @property
+    def properties(self) -> dict[str, str]:
+        return self._handle.properties if self._handle else self.metadata.properties
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self._handle is None:
+            arguments = (None, self._metadata, self.metadata_location, self._io, self.config)
+            return TableState, (self.catalog, self.identifier, *arguments)
+        json = self._handle.metadata_json()
+        return _rebuild, (self.catalog, self.identifier, self.metadata_location, json, self.config)
+
+
+def _rebuild(
+    catalog: FloeCatalog, identifier: Identifier, metadata_location: str, json: str, config: dict[str, str]
+) -> TableState:
+    return TableState(
+        catalog, identifier, catalog.handle.table_from_metadata(identifier, metadata_location, json, config)
+    )
