@@ -116,6 +116,7 @@ struct ParquetFile::State {
   void set_batch_rows();
   bool in_split(int row_group) const;
   int filter_column(const Field& field) const;
+  void count_bytes(const RowGroup& group, const ColumnPlan& plan) const;
 };
 
 namespace {
@@ -151,6 +152,7 @@ class ColumnStream {
   ArrayPtr decode() {
     return guarded(file_.location, [&] {
       if (!batches_) {
+        file_.count_bytes(group_, plan_);
         batches_ = check_parquet(file_.reader->GetRecordBatchReader({group_.index}, leaves(plan_)), file_.location);
       }
       const BatchPtr batch = check_parquet(batches_->Next(), file_.location);
@@ -314,6 +316,7 @@ class RowGroupStream {
       } else if (!plan.node) {
         columns[i] = output_[i].next(rows);
       } else if (plan.node->is_leaf()) {
+        file_->count_bytes(group_, plan);
         columns[i] = guarded(file_->location, [&] {
           return convert(check_parquet(pages.read(plan.node->column_index), file_->location), plan, file_->columns);
         });
@@ -474,6 +477,11 @@ void ParquetFile::State::find_row_groups() {
     throw CorruptFile(
         fmt::format("{}: its row groups have {} rows, and its footer says {}", location, rows, footer().num_rows()));
   }
+}
+
+void ParquetFile::State::count_bytes(const RowGroup& group, const ColumnPlan& plan) const {
+  const auto metadata = footer().RowGroup(group.index);
+  for (const int leaf : leaves(plan)) counters->bytes_read += metadata->ColumnChunk(leaf)->total_compressed_size();
 }
 
 // Rows of a batch: as many as asked for, fewer where they are wide.

@@ -34,7 +34,8 @@ struct ParquetReadOptions {
 struct ParquetScanCounters {
   std::atomic<int64_t> row_groups_read{0};
   std::atomic<int64_t> row_groups_pruned{0};  // by statistics, or because no row of the filter's columns matched
-  std::atomic<int64_t> rows_decoded{0};       // of which the filter's columns were decoded
+  std::atomic<int64_t> rows_decoded{0};       // of the row groups of which any column was decoded
+  std::atomic<int64_t> bytes_read{0};         // compressed, of the columns that were decoded
 };
 
 // The batches of one row group, in order; null at the end. To be called by one thread at a time.

@@ -4,12 +4,14 @@
 #include <arrow/record_batch.h>
 #include <arrow/util/cancel.h>
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "floe/expression/expression.h"
+#include "floe/file/parquet_reader.h"
 #include "floe/io/io.h"
 #include "floe/manifest/manifest.h"
 #include "floe/spec/table_metadata.h"
@@ -20,7 +22,8 @@ struct ScanOptions {
   Expression filter;                        // default: every row
   std::vector<std::string> select = {"*"};  // full names; "*": all columns
   bool case_sensitive = true;
-  // At most one of these; none: the current snapshot. A ref or a snapshot that is not there throws NotFound.
+  // At most one of these; none: the current snapshot. A ref or a snapshot that is not there throws NotFound. The rows
+  // come in the table's current schema, or in that of the snapshot for an id, a time or a tag.
   std::optional<int64_t> snapshot_id;
   std::optional<int64_t> as_of_ms;
   std::optional<std::string> ref;
@@ -39,7 +42,7 @@ struct ScanPlan {
     ManifestPtr manifest;
     std::vector<uint32_t> entries;  // which of the manifest's entries
   };
-  SchemaPtr schema;                    // that the snapshot asks for
+  SchemaPtr schema;                    // that the columns and the filter are of
   Schema projection;                   // what comes out
   BoundExpression filter;              // bound to `schema`
   std::optional<int64_t> snapshot_id;  // nullopt: an empty table
@@ -52,21 +55,31 @@ struct ScanPlan {
 };
 
 // Plans a scan: reads the manifest list and, in parallel, only the manifests whose partition summaries may match.
-// Throws NotFound if the snapshot is gone, CorruptFile if a manifest cannot be decoded, NotSupported if the snapshot
-// has delete files (until row-level deletes are read).
+// Throws NotFound if the snapshot or a file of metadata is gone, CorruptFile if one cannot be decoded, InvalidArgument
+// for columns that are not there, NotSupported if rows that may match have delete files (until those are read).
 ScanPlan plan(const TableMetadata& table, const ScanOptions& options, Io& io);
 
-// The plan as a table, one row per file: file_path, file_format, spec_id, partition (JSON text), record_count,
-// file_size_in_bytes, sequence_number, ...
+// The plan as a table, one row per file: file_path, file_format, record_count, file_size_in_bytes, snapshot_id,
+// sequence_number, file_sequence_number, spec_id, partition (JSON text by the names of the partition fields). One batch
+// a manifest, made when it is asked for; columns are the manifest's own memory where all of its files are planned.
 std::unique_ptr<arrow::RecordBatchReader> to_arrow(const ScanPlan& plan);
 
-struct ScanCounters;  // files and row groups read and pruned, as they happen
+// What reading a plan has done so far, as it happens: row groups and rows too.
+struct ScanCounters : ParquetScanCounters {
+  std::atomic<int64_t> files_read{0};  // opened
+  std::atomic<int64_t> rows_out{0};
+};
 
-// Reads a plan: a stream in bounded memory (`read_ahead_bytes`), several files at a time.
+// Reads a plan: a stream in bounded memory (`read_ahead_bytes` beyond a batch of each file that is being decoded),
+// files and columns in parallel on Arrow's CPU pool and on the thread that asks for batches. Errors come out of
+// ReadNext, of the file whose turn it is, as statuses that arrow_status.h turns back into exceptions: NotFound naming
+// table, snapshot and file for a file that is gone, CorruptFile, Cancelled. Dropping the reader stops the work. Throws
+// NotSupported at once if the plan has files of a format that is not read.
 std::unique_ptr<arrow::RecordBatchReader> read(const TableMetadata& table, ScanPlan plan, const ScanOptions& options,
                                                IoPtr io, std::shared_ptr<ScanCounters> counters = nullptr);
 
-// The number of matching rows: from metadata alone where every file either matches wholly or not at all.
+// The number of matching rows, at most `options.limit`: from metadata alone where a file matches wholly, by reading the
+// filter's columns of the others.
 int64_t count(const TableMetadata& table, const ScanPlan& plan, const ScanOptions& options, IoPtr io);
 
 }  // namespace floe

@@ -1,0 +1,173 @@
+#include <arrow/api.h>
+#include <arrow/compute/api_vector.h>
+#include <arrow/compute/initialize.h>
+
+#include <unordered_map>
+
+#include "floe/arrow_status.h"
+#include "floe/scan/partition.h"
+#include "floe/scan/scan.h"
+
+namespace floe {
+namespace {
+
+using ArrayPtr = std::shared_ptr<arrow::Array>;
+
+constexpr std::string_view kWhat = "a plan as Arrow";
+
+// Memory of a manifest, which lives as long as the buffer.
+template <typename T>
+std::shared_ptr<arrow::Buffer> share(const ManifestPtr& manifest, const T* data, size_t count) {
+  struct Shared : arrow::Buffer {
+    Shared(ManifestPtr owner, const uint8_t* bytes, int64_t size)
+        : arrow::Buffer(bytes, size), manifest(std::move(owner)) {}
+    ManifestPtr manifest;
+  };
+  return std::make_shared<Shared>(manifest, reinterpret_cast<const uint8_t*>(data),
+                                  static_cast<int64_t>(count * sizeof(T)));
+}
+
+ArrayPtr text_column(const ManifestPtr& manifest, const BytesColumn& column) {
+  return std::make_shared<arrow::LargeStringArray>(static_cast<int64_t>(column.size()),
+                                                   share(manifest, column.offsets.data(), column.offsets.size()),
+                                                   share(manifest, column.data.data(), column.data.size()));
+}
+
+ArrayPtr number_column(const ManifestPtr& manifest, const std::vector<int64_t>& column) {
+  const auto n = static_cast<int64_t>(column.size());
+  const auto values = share(manifest, column.data(), column.size());
+  if (std::find(column.begin(), column.end(), kAbsent) == column.end()) {
+    return std::make_shared<arrow::Int64Array>(n, values);
+  }
+  arrow::TypedBufferBuilder<bool> valid;
+  check(valid.Reserve(n), kWhat);
+  for (const int64_t value : column) valid.UnsafeAppend(value != kAbsent);
+  const int64_t nulls = valid.false_count();
+  return std::make_shared<arrow::Int64Array>(n, values, check(valid.Finish(), kWhat), nulls);
+}
+
+ArrayPtr format_column(const Manifest& manifest) {
+  arrow::StringBuilder builder;
+  for (const FileFormat format : manifest.file_format) check(builder.Append(to_string(format)), kWhat);
+  return check(builder.Finish(), kWhat);
+}
+
+// Partition values as JSON text. Files of one partition are many: each partition is put into words once.
+class PartitionTexts {
+ public:
+  explicit PartitionTexts(const Manifest& manifest) : manifest_(manifest) {
+    for (size_t i = 0; i < manifest.partition.size(); ++i) {
+      names_.push_back(to_json(Value(manifest.spec.fields[i].name), primitive(TypeKind::kString)));
+    }
+  }
+
+  const std::string& of(size_t entry) {
+    key_.clear();
+    for (const BytesColumn& column : manifest_.partition) {
+      const std::string_view bytes = column[entry];
+      const auto length = static_cast<uint32_t>(bytes.size());
+      key_.append(reinterpret_cast<const char*>(&length), sizeof(length));
+      key_.push_back(static_cast<char>(column.has(entry)));
+      key_.append(bytes);
+    }
+    auto [found, is_new] = texts_.try_emplace(key_);
+    if (is_new) found->second = text(entry);
+    return found->second;
+  }
+
+ private:
+  std::string text(size_t entry) const {
+    std::string out = "{";
+    for (size_t i = 0; i < names_.size(); ++i) {
+      if (i > 0) out += ", ";
+      out += names_[i];
+      out += ": ";
+      const BytesColumn& column = manifest_.partition[i];
+      const Type& type = manifest_.partition_types[i];
+      out += column.has(entry) ? to_json(from_bytes(column[entry], type), type) : "null";
+    }
+    return out + "}";
+  }
+
+  const Manifest& manifest_;
+  std::vector<std::string> names_;
+  std::unordered_map<std::string, std::string> texts_;
+  std::string key_;
+};
+
+ArrayPtr partition_column(const ScanPlan::Part& part) {
+  PartitionTexts texts(*part.manifest);
+  arrow::StringBuilder builder;
+  for (const uint32_t entry : part.entries) check(builder.Append(texts.of(entry)), kWhat);
+  return check(builder.Finish(), kWhat);
+}
+
+std::shared_ptr<arrow::Schema> plan_schema() {
+  return arrow::schema({
+      arrow::field("file_path", arrow::large_utf8(), false),
+      arrow::field("file_format", arrow::utf8(), false),
+      arrow::field("record_count", arrow::int64(), false),
+      arrow::field("file_size_in_bytes", arrow::int64(), false),
+      arrow::field("snapshot_id", arrow::int64()),
+      arrow::field("sequence_number", arrow::int64()),
+      arrow::field("file_sequence_number", arrow::int64()),
+      arrow::field("spec_id", arrow::int32(), false),
+      arrow::field("partition", arrow::utf8(), false),
+  });
+}
+
+std::shared_ptr<arrow::RecordBatch> to_batch(const ScanPlan::Part& part, const std::shared_ptr<arrow::Schema>& schema) {
+  const ManifestPtr& manifest = part.manifest;
+  const auto n = static_cast<int64_t>(part.entries.size());
+  arrow::ArrayVector columns = {
+      text_column(manifest, manifest->file_path),
+      format_column(*manifest),
+      number_column(manifest, manifest->record_count),
+      number_column(manifest, manifest->file_size_in_bytes),
+      number_column(manifest, manifest->snapshot_id),
+      number_column(manifest, manifest->sequence_number),
+      number_column(manifest, manifest->file_sequence_number),
+  };
+  if (part.entries.size() < manifest->size) {
+    const arrow::UInt32Array rows(n,
+                                  std::make_shared<arrow::Buffer>(reinterpret_cast<const uint8_t*>(part.entries.data()),
+                                                                  n * static_cast<int64_t>(sizeof(uint32_t))));
+    for (ArrayPtr& column : columns) {
+      column = check(arrow::compute::Take(*column, rows, arrow::compute::TakeOptions::NoBoundsCheck()), kWhat);
+    }
+  }
+  columns.push_back(check(arrow::MakeArrayFromScalar(arrow::Int32Scalar(manifest->spec_id), n), kWhat));
+  columns.push_back(partition_column(part));
+  return arrow::RecordBatch::Make(schema, n, std::move(columns));
+}
+
+class PlanReader final : public arrow::RecordBatchReader {
+ public:
+  explicit PlanReader(std::vector<ScanPlan::Part> parts) : parts_(std::move(parts)) {}
+
+  std::shared_ptr<arrow::Schema> schema() const override { return schema_; }
+
+  arrow::Status ReadNext(std::shared_ptr<arrow::RecordBatch>* out) override {
+    try {
+      *out = next_ < parts_.size() ? to_batch(parts_[next_++], schema_) : nullptr;
+      return arrow::Status::OK();
+    } catch (...) {
+      return to_status(std::current_exception());
+    }
+  }
+
+ private:
+  const std::shared_ptr<arrow::Schema> schema_ = plan_schema();
+  const std::vector<ScanPlan::Part> parts_;
+  size_t next_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<arrow::RecordBatchReader> to_arrow(const ScanPlan& plan) {
+  static const arrow::Status initialized = arrow::compute::Initialize();
+  check(initialized, "Arrow's compute functions");
+  return std::make_unique<PlanReader>(plan.parts);
+}
+
+}  // namespace floe
