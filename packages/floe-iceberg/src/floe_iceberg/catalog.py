@@ -32,9 +32,9 @@ from pyiceberg.types import transform_dict_value_to_str
 from pyiceberg.utils.config import Config, merge_config
 
 import floe_engine
-from floe_iceberg.errors import InvalidArgumentError
+from floe_iceberg.errors import InvalidArgumentError, MissingPropertyError
 from floe_iceberg.state import TableState
-from floe_iceberg.table import FloeTable, refuse_version_3
+from floe_iceberg.table import FloeStagedTable, FloeTable, refuse_version_3
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -114,11 +114,11 @@ class FloeCatalog(MetastoreCatalog):
         self._type = _type(name, self.properties)
         if self._type == "in-memory":
             self.properties.setdefault(WAREHOUSE_LOCATION, _IN_MEMORY_WAREHOUSE)
-        self._pid = os.getpid()
         self._handle: floe_engine.Catalog | None = self._open()
 
     def _open(self) -> floe_engine.Catalog:
-        own = (TYPE, PY_CATALOG_IMPL, FLOE_CATALOG_TYPE, PY_IO_IMPL)
+        # SQLAlchemy's own two: nothing is printed, and no connection waits in a pool to go stale.
+        own = (TYPE, PY_CATALOG_IMPL, FLOE_CATALOG_TYPE, PY_IO_IMPL, "echo", "pool_pre_ping")
         others = {key: value for key, value in self.properties.items() if key not in own}
         return floe_engine.open_catalog(self.name, {**others, TYPE: self._type})
 
@@ -259,7 +259,7 @@ class FloeCatalog(MetastoreCatalog):
         metadata = new_table_metadata(converted, partition_spec, sort_order, location, texts)
         metadata_location = load_location_provider(location, texts).new_table_metadata_file_location()
         io = self._load_file_io(texts, metadata_location)
-        return StagedTable(tuple(levels), metadata, metadata_location, io, self)
+        return FloeStagedTable(tuple(levels), metadata, metadata_location, io, self)
 
     def register_table(
         self, identifier: str | Identifier, metadata_location: str, overwrite: bool = False
@@ -410,6 +410,10 @@ def _type(name: str, properties: Properties) -> str:
         except ValueError as error:
             raise InvalidArgumentError(f"catalog {name}: {error}") from error
         declared = inferred.value if inferred else "unknown"
+    if declared.lower() == "sql" and URI not in properties:
+        raise MissingPropertyError(f"catalog {name}: an sql catalog needs the property {URI}")
+    if properties.get("echo", "false").lower() not in ("false", "0", "no"):
+        raise NotImplementedError(f"catalog {name}: the engine prints no SQL statements; leave the property echo out")
     if declared.lower() not in _NATIVE:
         raise NotImplementedError(
             f"catalog {name}: catalogs of type {declared} cannot be used yet, only {', '.join(_NATIVE)}"

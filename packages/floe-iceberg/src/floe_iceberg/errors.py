@@ -20,6 +20,10 @@ class InvalidArgumentError(engine.InvalidArgument, pyiceberg.ValidationError):
     """What was passed cannot be used. Also a ValueError."""
 
 
+class MissingPropertyError(InvalidArgumentError, pyiceberg.NoSuchPropertyException):
+    """A catalog was opened without a property that it needs."""
+
+
 class NotFoundError(engine.NotFound, ValueError):
     """Something that was named, such as a snapshot, is not there."""
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from typing import Any
 
 from pydantic import ValidationError
+from pyiceberg.catalog import Catalog
 from pyiceberg.io import FileIO
 from pyiceberg.table.metadata import TableMetadata, TableMetadataUtil
 from pyiceberg.typedef import Identifier
 
 import floe_engine
-
-if TYPE_CHECKING:
-    from floe_iceberg.catalog import FloeCatalog
 
 
 class TableState:
@@ -21,7 +20,7 @@ class TableState:
 
     def __init__(
         self,
-        catalog: FloeCatalog,
+        catalog: Catalog,
         identifier: Identifier,
         handle: floe_engine.Table | None = None,
         metadata: TableMetadata | None = None,
@@ -49,7 +48,7 @@ class TableState:
                     f"{'.'.join(self.identifier)}: metadata of format version {metadata.format_version} that PyIceberg "
                     "made cannot be handed to the engine, because PyIceberg drops fields of it; load the table again"
                 )
-            self._handle = self.catalog.handle.table_from_metadata(
+            self._handle = engine_of(self.catalog).table_from_metadata(
                 self.identifier, self.metadata_location, metadata.model_dump_json(), self.config
             )
         return self._handle
@@ -100,9 +99,20 @@ class TableState:
         return _rebuild, (self.catalog, self.identifier, self.metadata_location, json, self.config)
 
 
+def engine_of(catalog: Catalog) -> floe_engine.Catalog:
+    """The engine's side of a catalog; of one that is not ours, such as a static table's, what reads files for it."""
+    from floe_iceberg.catalog import FloeCatalog
+
+    return catalog.handle if isinstance(catalog, FloeCatalog) else _reader()
+
+
+@cache
+def _reader() -> floe_engine.Catalog:
+    return floe_engine.open_catalog("reader", {"type": "in-memory", "warehouse": "file:///nowhere"})
+
+
 def _rebuild(
-    catalog: FloeCatalog, identifier: Identifier, metadata_location: str, json: str, config: dict[str, str]
+    catalog: Catalog, identifier: Identifier, metadata_location: str, json: str, config: dict[str, str]
 ) -> TableState:
-    return TableState(
-        catalog, identifier, catalog.handle.table_from_metadata(identifier, metadata_location, json, config)
-    )
+    handle = engine_of(catalog).table_from_metadata(identifier, metadata_location, json, config)
+    return TableState(catalog, identifier, handle)

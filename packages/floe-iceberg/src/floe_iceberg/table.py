@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
+from pyiceberg.catalog import Catalog
 from pyiceberg.expressions import BooleanExpression
 from pyiceberg.io import FileIO
 from pyiceberg.table import (
@@ -13,6 +14,8 @@ from pyiceberg.table import (
     DOWNCAST_NS_TIMESTAMP_TO_US_ON_WRITE,
     DataScan,
     IncrementalAppendScan,
+    StagedTable,
+    StaticTable,
     Table,
     TableProperties,
     Transaction,
@@ -50,15 +53,13 @@ class FloeTable(Table):
         >>> table.scan(as_of=datetime(2026, 1, 1, tzinfo=UTC)).count()  # doctest: +SKIP
     """
 
-    catalog: FloeCatalog
-
     def __init__(
         self,
         identifier: Identifier,
         metadata: TableMetadata,
         metadata_location: str,
         io: FileIO,
-        catalog: FloeCatalog,
+        catalog: Catalog,
         config: dict[str, str] = EMPTY_DICT,
     ) -> None:
         self._hold(TableState(catalog, identifier, None, metadata, metadata_location, io, config))
@@ -184,14 +185,32 @@ class FloeTable(Table):
             limit=limit,
         )
 
-    def incremental_append_scan(self, **parameters: Any) -> IncrementalAppendScan:
+    def incremental_append_scan(
+        self,
+        *,
+        from_snapshot_id_exclusive: int | None = None,
+        to_snapshot_id_inclusive: int | None = None,
+        row_filter: str | BooleanExpression = ALWAYS_TRUE,
+        selected_fields: tuple[str, ...] = ("*",),
+        case_sensitive: bool = True,
+        options: Properties = EMPTY_DICT,
+        limit: int | None = None,
+    ) -> IncrementalAppendScan:
         """PyIceberg's scan of what was appended between two snapshots.
 
         Raises:
             NotImplementedError: The table is of format version 3.
         """
         refuse_version_3(self._state, "an incremental scan")
-        return super().incremental_append_scan(**parameters)
+        return super().incremental_append_scan(
+            from_snapshot_id_exclusive=from_snapshot_id_exclusive,
+            to_snapshot_id_inclusive=to_snapshot_id_inclusive,
+            row_filter=row_filter,
+            selected_fields=selected_fields,
+            case_sensitive=case_sensitive,
+            options=options,
+            limit=limit,
+        )
 
     def snapshot_as_of_timestamp(self, timestamp_ms: int, inclusive: bool = True) -> Snapshot | None:
         """The snapshot that was current at a time, whatever the order of the snapshot log."""
@@ -272,13 +291,34 @@ class FloeTable(Table):
         if commits_elsewhere(self.catalog):
             super()._do_commit(updates, requirements)
             return
-        committed = self.catalog._commit(self, requirements, updates)
+        committed = cast("FloeCatalog", self.catalog)._commit(self, requirements, updates)
         self._check_same_table(committed)
         self._state = committed
 
     def _check_same_table(self, state: TableState) -> None:
         if self._state.uuid != state.uuid:
             raise ValueError(f"Table UUID does not match: current={self._state.uuid} != refreshed={state.uuid}")
+
+
+class FloeStaticTable(FloeTable, StaticTable):
+    """A table without a catalog, read from its metadata file.
+
+    Example:
+        >>> FloeStaticTable.from_metadata("/warehouse/t/metadata/v3.metadata.json").scan().count()  # doctest: +SKIP
+    """
+
+    def refresh(self) -> FloeTable:
+        raise NotImplementedError("a table without a catalog stays as it was read")
+
+
+class FloeStagedTable(StagedTable, FloeTable):
+    """A table that is about to be made."""
+
+    def refresh(self) -> FloeTable:
+        raise ValueError("Cannot refresh a staged table")
+
+    def scan(self, *_: Any, **__: Any) -> FloeScan:
+        raise ValueError("Cannot scan a staged table")
 
 
 class FloeTransaction(Transaction):
@@ -307,8 +347,8 @@ def refuse_version_3(state: TableState, what: str) -> None:
         )
 
 
-def commits_elsewhere(catalog: FloeCatalog) -> bool:
-    """Whether somebody put another ``commit_table`` in the place of the catalog's: then every commit goes there."""
+def commits_elsewhere(catalog: Catalog) -> bool:
+    """Whether commits go to a ``commit_table`` that is not ours: another catalog's, or one that somebody put there."""
     from floe_iceberg.catalog import FloeCatalog
 
     return getattr(catalog.commit_table, "__func__", None) is not FloeCatalog.commit_table

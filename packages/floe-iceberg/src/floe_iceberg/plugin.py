@@ -1,0 +1,174 @@
+"""floe's storage plugin: Iceberg tables in a catalog of :mod:`floe_iceberg.catalog`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from floe_core.models import TableConfig
+from floe_core.plugin_errors import PluginConfigurationError
+from floe_core.plugin_interfaces import StoragePlugin
+from floe_core.plugin_metadata import HealthState, HealthStatus
+from floe_iceberg.catalog import FloeCatalog, load_catalog
+from floe_iceberg.errors import TableAlreadyExistsError
+from floe_iceberg.partition import to_pyiceberg_spec
+from floe_iceberg.schema import to_pyiceberg_schema
+from floe_iceberg.table import FloeTable
+
+
+class IcebergStorageConfig(BaseModel):
+    """Which catalog the plugin's tables are in."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    catalog_name: str | None = Field(default=None, description="None: the configured default catalog.")
+    catalog_properties: dict[str, str] = Field(
+        default_factory=dict, repr=False, description="As PyIceberg's load_catalog takes them."
+    )
+
+
+class IcebergStoragePlugin(StoragePlugin):
+    """Iceberg tables, made, found and filled by the native engine.
+
+    Without a configuration it uses the default catalog, which without any configuration is the embedded one.
+
+    Args:
+        config: Which catalog to use.
+        catalog: The catalog itself, instead of a configuration.
+
+    Example:
+        >>> plugin = IcebergStoragePlugin()
+        >>> table = plugin.create_table(config, if_not_exists=True)  # doctest: +SKIP
+        >>> plugin.append(table, rows).scan().count()  # doctest: +SKIP
+
+    Raises:
+        PluginConfigurationError: Both a configuration and a catalog are given.
+    """
+
+    def __init__(self, config: IcebergStorageConfig | None = None, *, catalog: FloeCatalog | None = None) -> None:
+        super().__init__()
+        if config is not None and catalog is not None:
+            problem = {
+                "field": "catalog",
+                "message": "give a configuration or a catalog, not both",
+                "type": "value_error",
+            }
+            raise PluginConfigurationError(self.name, [problem])
+        self._config = config
+        self._catalog = catalog
+
+    def _unusable(self, field: str, message: str) -> PluginConfigurationError:
+        return PluginConfigurationError(self.name, [{"field": field, "message": message, "type": "value_error"}])
+
+    @property
+    def name(self) -> str:
+        return "iceberg"
+
+    @property
+    def version(self) -> str:
+        return "0.1.0"
+
+    @property
+    def floe_api_version(self) -> str:
+        return "1.0"
+
+    @property
+    def description(self) -> str:
+        return "Apache Iceberg tables on floe's native engine"
+
+    @property
+    def tracer_name(self) -> str:
+        return "floe.storage.iceberg"
+
+    def get_config_schema(self) -> type[IcebergStorageConfig]:
+        return IcebergStorageConfig
+
+    def configure(self, config: BaseModel | None) -> None:
+        """Take a configuration; the catalog is opened anew when it is needed next.
+
+        Raises:
+            PluginConfigurationError: The configuration is of another model.
+        """
+        if config is not None and not isinstance(config, IcebergStorageConfig):
+            problem = {
+                "field": "",
+                "message": f"expected IcebergStorageConfig, not {type(config).__name__}",
+                "type": "type",
+            }
+            raise PluginConfigurationError(self.name, [problem])
+        super().configure(config)
+        self._catalog = None
+
+    @property
+    def catalog(self) -> FloeCatalog:
+        """The catalog that the tables are in."""
+        if self._catalog is None:
+            config = self._config if isinstance(self._config, IcebergStorageConfig) else IcebergStorageConfig()
+            self._catalog = load_catalog(config.catalog_name, **config.catalog_properties)
+        return self._catalog
+
+    def create_table(self, config: TableConfig, *, if_not_exists: bool = False) -> FloeTable:
+        """Make a table, and its namespace if there is none.
+
+        Raises:
+            TableAlreadyExistsError: It is there, and ``if_not_exists`` is false.
+            InvalidArgumentError: The schema, the partitioning or a property cannot be.
+        """
+        self.catalog.create_namespace_if_not_exists(config.namespace)
+        try:
+            return self.catalog.create_table(
+                config.identifier,
+                to_pyiceberg_schema(config.table_schema),
+                location=config.location,
+                partition_spec=to_pyiceberg_spec(config.partition_spec),
+                properties=config.properties,
+            )
+        except TableAlreadyExistsError:
+            if not if_not_exists:
+                raise
+            return self.load_table(config.identifier)
+
+    def load_table(self, identifier: str) -> FloeTable:
+        """Find a table.
+
+        Raises:
+            NoSuchTableError: There is none of that name.
+        """
+        return self.catalog.load_table(identifier)
+
+    def append(self, table: FloeTable, data: Any, *, snapshot_properties: Mapping[str, str] | None = None) -> FloeTable:
+        """Add rows to a table as one snapshot, in bounded memory.
+
+        Raises:
+            InvalidArgumentError: The rows do not fit the table; the message lists every column that does not.
+            CommitFailedError: Other writers were first, again and again.
+        """
+        table.append(data, snapshot_properties=snapshot_properties or {})
+        return table
+
+    def drop_table(self, identifier: str) -> None:
+        """Forget a table. Its files stay.
+
+        Raises:
+            NoSuchTableError: There is none of that name.
+        """
+        self.catalog.drop_table(identifier)
+
+    def health_check(self, timeout: float | None = None) -> HealthStatus:
+        """Whether the catalog answers within ``timeout`` seconds."""
+        started = time.monotonic()
+        pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="floe-health")
+        try:
+            pool.submit(lambda: self.catalog.list_namespaces()).result(timeout)
+        except Exception as error:
+            # TimeoutError included. The message of an engine's error carries no secret; that of another might.
+            raised = {"exception_type": type(error).__name__}
+            return HealthStatus(HealthState.UNHEALTHY, "the catalog does not answer", raised)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+        details = {"response_time_ms": round((time.monotonic() - started) * 1000, 3)}
+        return HealthStatus(HealthState.HEALTHY, "the catalog answers", details)
