@@ -1,0 +1,48 @@
+#include "floe/catalog/catalog.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "floe/catalog/sql_catalog.h"
+#include "floe/error.h"
+
+namespace floe {
+
+namespace {
+
+// What the URI says where "type" does not.
+std::string type_of(const std::string& name, const Properties& properties) {
+  const std::string type = string_property(properties, "type", "");
+  if (!type.empty()) return type;
+  const std::string uri = string_property(properties, "uri", "");
+  const std::string scheme = uri.substr(0, uri.find(':'));
+  if (scheme.starts_with("sqlite") || scheme.starts_with("postgresql") || scheme.starts_with("mysql")) return "sql";
+  if (scheme == "http" || scheme == "https") return "rest";
+  if (scheme == "thrift") return "hive";
+  throw InvalidArgument(fmt::format(
+      "catalog {}: neither the property \"type\" nor the scheme of \"uri\" says what kind of catalog it is", name));
+}
+
+}  // namespace
+
+std::string to_string(const Namespace& ns) { return fmt::format("{}", fmt::join(ns, ".")); }
+
+std::string to_string(const TableIdentifier& table) {
+  return table.ns.empty() ? table.name : fmt::format("{}.{}", to_string(table.ns), table.name);
+}
+
+CatalogPtr open_catalog(const std::string& name, const Properties& properties) {
+  const std::string type = type_of(name, properties);
+  if (type == "sql") return open_sql_catalog(name, properties);
+  if (type == "in-memory") {
+    // As PyIceberg has it: a SQLite database that lives and dies with the catalog.
+    Properties in_memory = properties;
+    in_memory.emplace("uri", "sqlite:///:memory:");
+    in_memory.emplace("warehouse", "file:///tmp/iceberg/warehouse");
+    return open_sql_catalog(name, in_memory);
+  }
+  throw NotSupported(
+      fmt::format("catalog {}: type \"{}\" is not supported, only \"sql\" and \"in-memory\"", name, type));
+}
+
+}  // namespace floe
