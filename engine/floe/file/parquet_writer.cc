@@ -1,0 +1,270 @@
+#include "floe/file/parquet_writer.h"
+
+#include <arrow/api.h>
+#include <arrow/util/byte_size.h>
+#include <arrow/util/key_value_metadata.h>
+#include <arrow/util/thread_pool.h>
+#include <fmt/format.h>
+#include <parquet/arrow/writer.h>
+#include <parquet/exception.h>
+#include <parquet/file_writer.h>
+#include <parquet/metadata.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "floe/arrow_status.h"
+#include "floe/file/arrow_schema.h"
+#include "floe/file/parquet_dictionary.h"
+#include "floe/file/parquet_metrics.h"
+#include "floe/file/parquet_options.h"
+#include "floe/file/parquet_schema.h"
+
+namespace floe {
+namespace {
+
+constexpr int64_t kSampleRows = 16'384;       // to look at before the first row is encoded
+constexpr int64_t kSampleBytes = 4 << 20;     // or so many bytes, if the rows are wide
+constexpr int64_t kEncodeBytes = 32 << 20;    // encoded before the size of the row group is looked at again
+constexpr double kExpectedCompression = 0.5;  // of what is not yet encoded, before there is experience
+
+// Tasks for Arrow's CPU pool, done at once when they come from one of its threads: no task of the pool may wait for
+// another one.
+class PoolOrInline final : public arrow::internal::Executor {
+ public:
+  int GetCapacity() override { return pool()->GetCapacity(); }
+  bool OwnsThisThread() override { return pool()->OwnsThisThread(); }
+
+  static PoolOrInline* instance() {
+    static PoolOrInline executor;
+    return &executor;
+  }
+
+ protected:
+  arrow::Status SpawnReal(arrow::internal::TaskHints hints, arrow::internal::FnOnce<void()> task, arrow::StopToken stop,
+                          StopCallback&& on_stop) override {
+    if (!pool()->OwnsThisThread()) return pool()->Spawn(hints, std::move(task), std::move(stop), std::move(on_stop));
+    std::move(task)();
+    return arrow::Status::OK();
+  }
+
+ private:
+  static arrow::internal::ThreadPool* pool() { return arrow::internal::GetCpuThreadPool(); }
+};
+
+// Passes everything on to a ParquetFileWriter, and keeps hold of the row group being written: Arrow's writer does not
+// show it, and its size is needed.
+class RowGroupTap final : public parquet::ParquetFileWriter::Contents {
+ public:
+  RowGroupTap(std::unique_ptr<parquet::ParquetFileWriter> inner, std::shared_ptr<parquet::schema::GroupNode> schema)
+      : Contents(std::move(schema), nullptr), inner_(std::move(inner)) {}
+
+  void Close() override {
+    row_group_ = nullptr;
+    inner_->Close();
+    file_metadata_ = inner_->metadata();
+  }
+  parquet::RowGroupWriter* AppendRowGroup() override { return row_group_ = inner_->AppendRowGroup(); }
+  parquet::RowGroupWriter* AppendBufferedRowGroup() override { return row_group_ = inner_->AppendBufferedRowGroup(); }
+  int64_t num_rows() const override { return inner_->num_rows(); }
+  int num_columns() const override { return inner_->num_columns(); }
+  int num_row_groups() const override { return inner_->num_row_groups(); }
+  const std::shared_ptr<parquet::WriterProperties>& properties() const override { return inner_->properties(); }
+  void AddKeyValueMetadata(const std::shared_ptr<const arrow::KeyValueMetadata>& metadata) override {
+    inner_->AddKeyValueMetadata(metadata);
+  }
+
+  const parquet::RowGroupWriter* row_group() const { return row_group_; }
+
+ private:
+  std::unique_ptr<parquet::ParquetFileWriter> inner_;
+  parquet::RowGroupWriter* row_group_ = nullptr;
+};
+
+// Parquet's exceptions as ours.
+template <typename F>
+auto parquet_call(const std::string& location, F&& call) {
+  try {
+    return call();
+  } catch (const parquet::ParquetStatusException& e) {
+    throw_status(e.status(), location);
+  } catch (const parquet::ParquetException& e) {
+    throw Error(fmt::format("{}: {}", location, e.what()));
+  }
+}
+
+// A column without what is unknown in it.
+std::shared_ptr<arrow::Array> without_unknown(const std::shared_ptr<arrow::Array>& array, const Field& file_field,
+                                              const Field& table_field);
+
+std::vector<std::shared_ptr<arrow::Array>> known_columns(const arrow::ArrayVector& arrays,
+                                                         const std::vector<Field>& file_fields,
+                                                         const std::vector<Field>& table_fields) {
+  arrow::ArrayVector out;
+  for (size_t i = 0; i < table_fields.size(); ++i) {
+    if (out.size() < file_fields.size() && file_fields[out.size()].id == table_fields[i].id)
+      out.push_back(without_unknown(arrays[i], file_fields[out.size()], table_fields[i]));
+  }
+  return out;
+}
+
+std::shared_ptr<arrow::Array> without_unknown(const std::shared_ptr<arrow::Array>& array, const Field& file_field,
+                                              const Field& table_field) {
+  if (!file_field.type.is_nested() || file_field.type == table_field.type) return array;
+  auto data = array->data()->Copy();
+  data->type = to_arrow_type(file_field.type);
+  data->child_data.clear();
+  arrow::ArrayVector children;
+  if (table_field.type.kind == TypeKind::kStruct) {
+    for (const auto& child : array->data()->child_data) children.push_back(arrow::MakeArray(child));
+  } else if (table_field.type.kind == TypeKind::kList) {
+    children.push_back(static_cast<const arrow::ListArray&>(*array).values());
+  } else {
+    const auto& map = static_cast<const arrow::MapArray&>(*array);
+    children = {map.keys(), map.items()};
+  }
+  for (const auto& child : known_columns(children, *file_field.type.children, *table_field.type.children))
+    data->child_data.push_back(child->data());
+  if (table_field.type.kind == TypeKind::kMap) {
+    const auto& type = static_cast<const arrow::MapType&>(*data->type).value_type();
+    data->child_data = {arrow::ArrayData::Make(type, children[0]->length(), {nullptr}, std::move(data->child_data), 0)};
+  }
+  return arrow::MakeArray(data);
+}
+
+}  // namespace
+
+struct ParquetWriter::State {
+  State(const std::string& where, const Schema& schema, std::shared_ptr<const ParquetWriteOptions> how, bool threads)
+      : location(where),
+        table_schema(schema),
+        file_schema(without_unknown(schema)),
+        arrow_schema(to_arrow_schema(file_schema)),
+        options(std::move(how)),
+        use_threads(threads),
+        nans(file_schema) {}
+
+  const std::string location;
+  const Schema table_schema;
+  const Schema file_schema;  // without columns of type unknown
+  const std::shared_ptr<arrow::Schema> arrow_schema;
+  const std::shared_ptr<const ParquetWriteOptions> options;
+  const bool use_threads;
+
+  NanCounter nans;
+  std::vector<std::shared_ptr<arrow::RecordBatch>> sample;  // until the file is begun
+  int64_t sample_rows = 0;
+  int64_t sample_bytes = 0;
+
+  std::unique_ptr<OutputFile> output;
+  const RowGroupTap* tap = nullptr;  // belongs to `writer`
+  std::unique_ptr<parquet::arrow::FileWriter> writer;
+
+  ~State() {
+    if (output) output->abort();  // before the writer goes, which would still write a footer
+  }
+
+  // In the file's columns, whatever the caller's batch calls them.
+  std::shared_ptr<arrow::RecordBatch> file_columns(const arrow::RecordBatch& batch) const {
+    if (batch.num_columns() != static_cast<int>(table_schema.fields.size()))
+      throw InvalidArgument(fmt::format("{}: a batch has {} columns, the table has {}", location, batch.num_columns(),
+                                        table_schema.fields.size()));
+    return arrow::RecordBatch::Make(arrow_schema, batch.num_rows(),
+                                    known_columns(batch.columns(), file_schema.fields, table_schema.fields));
+  }
+
+  void begin(bool whole_file) {
+    auto schema = to_parquet_schema(file_schema);
+    parquet::SchemaDescriptor descriptor;
+    descriptor.Init(schema);
+    const std::vector<bool> dictionary =
+        choose_dictionaries(sample, descriptor.num_columns(), whole_file,
+                            {.dictionary_bytes = options->dictionary_bytes, .rows = options->row_group_rows});
+    auto properties = writer_properties(*options, descriptor, dictionary);
+    auto metadata = arrow::key_value_metadata({"iceberg.schema"}, {to_json(table_schema)});
+    auto tapped = std::make_unique<RowGroupTap>(
+        parquet::ParquetFileWriter::Open(output->stream(), schema, std::move(properties), std::move(metadata)), schema);
+    const RowGroupTap* opened = tapped.get();
+    auto file = std::make_unique<parquet::ParquetFileWriter>();
+    file->Open(std::move(tapped));
+    parquet::ArrowWriterProperties::Builder arrow_properties;
+    arrow_properties.set_use_threads(use_threads)->set_executor(PoolOrInline::instance());
+    check(parquet::arrow::FileWriter::Make(arrow::default_memory_pool(), std::move(file), arrow_schema,
+                                           arrow_properties.build(), &writer),
+          location);
+    tap = opened;
+    for (const auto& batch : std::exchange(sample, {})) encode(batch);
+    sample_bytes = 0;
+  }
+
+  // In steps, so that neither a huge batch nor wide rows take a row group far beyond its size.
+  void encode(const std::shared_ptr<arrow::RecordBatch>& batch) {
+    const int64_t bytes = std::max<int64_t>(arrow::util::ReferencedBufferSize(*batch).ValueOr(0), 1);
+    const int64_t steps = std::min(batch->num_rows(), (bytes + kEncodeBytes - 1) / kEncodeBytes);
+    for (int64_t step = 0; step < steps; ++step) {
+      const int64_t begin = batch->num_rows() * step / steps;
+      const int64_t end = batch->num_rows() * (step + 1) / steps;
+      check(writer->WriteRecordBatch(*batch->Slice(begin, end - begin)), location);
+      if (row_group_bytes() >= options->row_group_bytes) check(writer->NewBufferedRowGroup(), location);
+    }
+  }
+
+  // What the row group being written will take.
+  int64_t row_group_bytes() const {
+    const parquet::RowGroupWriter* group = tap ? tap->row_group() : nullptr;
+    if (group == nullptr) return 0;
+    const auto buffered = group->estimated_buffered_stats();
+    const auto waiting = static_cast<double>(buffered.def_level_bytes + buffered.rep_level_bytes +
+                                             buffered.value_bytes + buffered.dict_bytes);
+    return group->total_compressed_bytes() + group->total_compressed_bytes_written() +
+           static_cast<int64_t>(waiting * kExpectedCompression);
+  }
+};
+
+ParquetWriter::ParquetWriter(Io& io, const std::string& location, const Schema& schema,
+                             std::shared_ptr<const ParquetWriteOptions> options, bool use_threads)
+    : state_(std::make_unique<State>(location, schema, std::move(options), use_threads)) {
+  state_->output = io.create(location);
+}
+
+ParquetWriter::~ParquetWriter() = default;
+
+void ParquetWriter::write(const arrow::RecordBatch& batch) {
+  if (batch.num_rows() == 0) return;
+  parquet_call(state_->location, [&] {
+    const auto columns = state_->file_columns(batch);
+    state_->nans.add(*columns);
+    if (state_->writer) return state_->encode(columns);
+    state_->sample_rows += columns->num_rows();
+    state_->sample_bytes += arrow::util::ReferencedBufferSize(*columns).ValueOr(0);
+    state_->sample.push_back(columns);
+    if (state_->sample_rows >= kSampleRows || state_->sample_bytes >= kSampleBytes) state_->begin(false);
+  });
+}
+
+int64_t ParquetWriter::bytes_written() const {
+  const int64_t flushed = state_->output->stream()->Tell().ValueOr(0);
+  const auto waiting = static_cast<int64_t>(static_cast<double>(state_->sample_bytes) * kExpectedCompression);
+  return flushed + waiting + state_->row_group_bytes();
+}
+
+DataFile ParquetWriter::finish() {
+  State& state = *state_;
+  return parquet_call(state.location, [&] {
+    if (!state.writer) state.begin(true);
+    check(state.writer->Close(), state.location);
+    state.tap = nullptr;
+    DataFile file;
+    file.file_path = state.location;
+    file.file_format = FileFormat::kParquet;
+    file.file_size_in_bytes = check(state.output->stream()->Tell(), state.location);
+    add_parquet_metrics(file, *state.writer->metadata(), state.file_schema, state.options->metrics, state.nans);
+    state.output->close();
+    return file;
+  });
+}
+
+}  // namespace floe
