@@ -33,17 +33,18 @@ struct Transform {
 Transform parse_transform(std::string_view text);
 std::string to_string(const Transform& transform);
 
-// Whether the transform takes values of this type.
+// Whether the transform takes values of this type. An unknown one takes none.
 bool can_transform(const Transform& transform, const Type& source);
 
 // The type of the transformed value. day gives date; year, month, hour and bucket give int; unknown gives string.
 Type result_type(const Transform& transform, const Type& source);
 
-// The transformed value; null stays null. Throws InvalidArgument if !can_transform, NotSupported if unknown.
+// The transformed value; null stays null. Throws NotSupported if the transform is unknown; InvalidArgument if
+// !can_transform, or if the result is out of its type's range (truncate of ints next to the lowest one).
 Value apply(const Transform& transform, const Type& source, const Value& value);
 
-// A partition value as people read it and as paths have it: year 2017, month 2017-11, day 2017-11-16, hour
-// 2017-11-16-22; everything else as to_human_string(value, result type).
+// Of the transformed value: a partition value as people read it and as paths have it: year 2017, month 2017-11, day
+// 2017-11-16, hour 2017-11-16-22; everything else as to_human_string(value, result type).
 std::string to_human_string(const Transform& transform, const Type& source, const Value& value);
 
 // x86 32-bit Murmur3, seed 0.

@@ -23,7 +23,7 @@ using Int128 = __int128;
 // | long, time (us), timestamps (us or ns) | int64_t                                        |
 // | float, double                          | float, double                                  |
 // | decimal                                | Int128, the unscaled value                     |
-// | string (UTF-8), uuid (16 bytes, big-endian), fixed, binary, geometry, geography (WKB) | std::string |
+// | string (UTF-8), uuid (16 bytes, big-endian), fixed, binary, geometry, geography (WKB), variant | std::string |
 // | struct (in field order), list, map (key, value, key, value, ...)  | std::vector<Value>  |
 // | null of any type                       | std::monostate                                 |
 struct Value {
@@ -54,14 +54,18 @@ bool fits(const Value& value, const Type& type);
 // strings, uuids and bytes as unsigned bytes (which for UTF-8 is code point order). Returns <0, 0 or >0.
 int compare(const Value& a, const Value& b, const Type& type);
 
+// Here and below a value that is held as another type's throws InvalidArgument.
+
 // Binary form, of bounds and of partition summaries. `value` is not null and `type` is primitive.
 std::string to_bytes(const Value& value, const Type& type);
 
 // Reads the binary form. Bounds written before a type promotion are accepted by their length: 4 bytes under long are an
-// int, under double a float, under a timestamp a date. Throws CorruptFile if the length fits no such type.
+// int, under double a float, under a timestamp without zone a date. Bytes of geometries and variants are taken as they
+// are; a value of type unknown is null. Throws CorruptFile if the length fits no such type.
 Value from_bytes(std::string_view bytes, const Type& type);
 
-// JSON form as text, e.g. `"2017-11-16"`, `"14.20"`, `34`, `{"1": 1, "2": "bar"}`; null is `null`.
+// JSON form as text, e.g. `"2017-11-16"`, `"14.20"`, `34`, `{"1": 1, "2": "bar"}`; null is `null`, and null fields of a
+// struct are left out. Reading throws CorruptFile if the JSON is no value of the type.
 std::string to_json(const Value& value, const Type& type);
 Value value_from_json(std::string_view json, const Type& type);
 
@@ -69,8 +73,9 @@ Value value_from_json(std::string_view json, const Type& type);
 // Partition paths are made of these ("null" for null).
 std::string to_human_string(const Value& value, const Type& type);
 
-// Parses the text of a literal as `type` asks: numbers, `2017-11-16`, ISO timestamps with or without offset, uuids,
-// decimals. std::nullopt if it does not fit (out of range, too many decimal places, no such date).
+// Parses the text of a literal as `type` asks: numbers, `2017-11-16`, ISO times and timestamps (with an offset, which
+// is applied, where the type has a time zone and only there), uuids, decimals, bytes as hexadecimal digits.
+// std::nullopt if it does not fit (out of range, too many decimal places, no such date) or is NaN.
 std::optional<Value> parse_value(std::string_view text, const Type& type);
 
 // Calendar arithmetic on the proleptic Gregorian calendar, for dates and transforms.
