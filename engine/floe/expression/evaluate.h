@@ -38,7 +38,11 @@ struct BytesColumn {
 inline constexpr int64_t kNotKnown = -1;
 
 // What is known of one column in each of n groups of rows. A count that is not known is kNotKnown, never 0.
-// Bounds are in the binary single-value form; they may be truncated, and inverted ones count as absent.
+// Bounds are in the binary single-value form; they may be truncated. Inverted ones, NaN, and bytes that are not of the
+// column's type count as absent.
+//
+// Of counts only this matters: whether nulls or NaNs are 0, and whether they make up all values. Who knows no more than
+// that (the partition summaries of manifests) may say 1 value and 1 null for "only nulls", and kNotKnown for "some".
 struct ColumnStats {
   int32_t field_id = 0;
   std::vector<int64_t> value_counts;  // nulls and NaNs included
@@ -60,7 +64,8 @@ struct Stats {
 // One group whose columns have a single value each: the values of a partition.
 Stats stats_of_values(const std::vector<std::pair<int32_t, Value>>& values, const std::vector<Type>& types);
 
-// Per group: 0 if surely no row matches, else 1.
+// Per group: 0 if surely no row matches, else 1. Predicates under a transform, and columns without statistics, tell
+// nothing. Throws InvalidArgument if nesting exceeds kMaxExpressionDepth, Error if columns are not `stats.size` long.
 std::vector<uint8_t> may_match(const BoundExpression& filter, const Stats& stats);
 
 // Per group: 1 if surely every row matches, else 0.
