@@ -2,7 +2,7 @@
 // Only the statistics of the columns that a query asks for are decoded; pruning is a loop over arrays.
 #pragma once
 
-#include <array>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -59,12 +59,16 @@ using ManifestPtr = std::shared_ptr<const Manifest>;
 // the manifest.
 class ManifestReader {
  public:
-  ManifestReader(std::shared_ptr<arrow::Buffer> bytes, const ManifestFile& file);
+  // `grew` is told whenever decoding adds bytes to memory_use(). Throws CorruptFile if the header cannot be read.
+  ManifestReader(std::shared_ptr<arrow::Buffer> bytes, const ManifestFile& file,
+                 std::function<void(size_t bytes)> grew = {});
   ~ManifestReader();
 
   ManifestPtr entries();
 
-  // Counts and bounds of these columns, one group per entry. Columns without any are left out.
+  // Counts and bounds of these columns, one group per entry, and possibly of others that were asked for before. Columns
+  // without any are left out. Whoever needs entries and statistics asks for the statistics first: one pass over the
+  // file then decodes both.
   std::shared_ptr<const Stats> stats(const std::vector<int32_t>& field_ids);
 
   // Partition values as statistics by partition field id.
