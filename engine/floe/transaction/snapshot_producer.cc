@@ -90,9 +90,9 @@ TableCommit SnapshotProducer::build(const LoadedTable& base) {
     const auto kept = open_manifest_list(*io_, parent->manifest_list);
     manifests.insert(manifests.end(), kept->begin(), kept->end());
   }
-  snapshot.summary.emplace("manifests-created", std::to_string(manifests_.size()));
-  snapshot.summary.emplace("manifests-kept", std::to_string(manifests.size() - manifests_.size()));
-  snapshot.summary.emplace("manifests-replaced", "0");
+  snapshot.summary.add("manifests-created", std::to_string(manifests_.size()));
+  snapshot.summary.add("manifests-kept", std::to_string(manifests.size() - manifests_.size()));
+  snapshot.summary.add("manifests-replaced", "0");
 
   int64_t next_row_id = table.next_row_id;
   if (table.format_version >= 3) snapshot.first_row_id = next_row_id;
@@ -130,9 +130,10 @@ Snapshot SnapshotProducer::next_snapshot(const TableMetadata& table, const Snaps
   snapshot.sequence_number = table.format_version == 1 ? 0 : table.last_sequence_number + 1;
   snapshot.timestamp_ms = std::max(now_ms(), table.last_updated_ms);
   snapshot.schema_id = table.current_schema_id;
-  snapshot.summary = counter.summary(parent ? &parent->summary : nullptr);
-  snapshot.summary.emplace("operation", change_.operation);
-  snapshot.summary.insert(change_.snapshot_properties.begin(), change_.snapshot_properties.end());
+  snapshot.summary.add("operation", change_.operation);
+  for (const auto& [key, value] : counter.summary(parent ? &parent->summary : nullptr))
+    snapshot.summary.add(key, value);
+  for (const auto& [key, value] : change_.snapshot_properties) snapshot.summary.add(key, value);
   return snapshot;
 }
 

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "floe/manifest/data_file.h"
+#include "floe/spec/summary.h"
 #include "floe/spec/table_metadata.h"
 
 namespace floe {

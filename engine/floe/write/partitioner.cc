@@ -13,11 +13,11 @@
 #include <limits>
 #include <numeric>
 #include <string_view>
-#include <type_traits>
 
 #include "floe/arrow_status.h"
 #include "floe/parallel.h"
 #include "floe/spec/transform.h"
+#include "floe/spec/utf8.h"
 
 namespace floe {
 namespace {
@@ -176,23 +176,14 @@ void for_each_int128(const arrow::Array& array, F&& visit) {
   }
 }
 
-// The first `width` code points.
-std::string_view truncate_utf8(std::string_view text, int32_t width) {
-  if (text.size() <= static_cast<size_t>(width)) return text;
-  size_t end = 0;
-  for (int32_t points = 0; end < text.size(); ++end) {
-    const bool starts_code_point = (static_cast<uint8_t>(text[end]) & 0xC0) != 0x80;
-    if (starts_code_point && points++ == width) break;
+// The greatest multiple of the width that is not above the value.
+template <typename T>
+T truncate_int(T v, int32_t width) {
+  T out = 0;
+  if (__builtin_sub_overflow(v, (v % width + width) % width, &out)) {
+    throw InvalidArgument(fmt::format("truncate[{}] of a value is out of range: it has no partition", width));
   }
-  return text.substr(0, end);
-}
-
-// v - floor_mod(v, width), in the arithmetic of the type that wraps around.
-template <typename Signed, typename Unsigned>
-Signed truncate_int(Signed v, int32_t width) {
-  const std::common_type_t<Signed, int64_t> w = width;
-  const auto rest = (v % w + w) % w;
-  return static_cast<Signed>(static_cast<Unsigned>(v) - static_cast<Unsigned>(rest));
+  return out;
 }
 
 // Months or years since 1970 of days since 1970. Neighbouring rows often share their day.
@@ -250,7 +241,7 @@ class FieldPartitioner {
     source_ = path.back()->type;
     if (!can_transform(transform_, source_)) {
       throw InvalidArgument(fmt::format("partition field '{}': {} does not take values of type {}", field.name,
-                                        floe::to_string(transform_), floe::to_string(source_)));
+                                        to_string(transform_), to_string(source_)));
     }
     kind_ = key_kind(transform_, source_);
     result_ = result_type(transform_, source_);
@@ -290,6 +281,10 @@ class FieldPartitioner {
         return Value(key != 0);
       case TypeKind::kInt:
       case TypeKind::kDate:
+        if (key != static_cast<int32_t>(key)) {
+          throw InvalidArgument(
+              fmt::format("{} of a value is out of range: it has no partition", to_string(transform_)));
+        }
         return Value(static_cast<int32_t>(key));
       case TypeKind::kFloat:
         return Value(std::bit_cast<float>(static_cast<int32_t>(key)));
@@ -318,7 +313,7 @@ class FieldPartitioner {
     if (transform_.kind == TransformKind::kIdentity) return for_each_bytes(array, assign);
     const int32_t width = transform_.width;
     if (source_.kind == TypeKind::kString) {
-      for_each_bytes(array, [&](int64_t row, std::string_view v) { assign(row, truncate_utf8(v, width)); });
+      for_each_bytes(array, [&](int64_t row, std::string_view v) { assign(row, first_code_points(v, width)); });
     } else {
       for_each_bytes(array, [&](int64_t row, std::string_view v) { assign(row, v.substr(0, width)); });
     }
@@ -327,9 +322,7 @@ class FieldPartitioner {
   template <typename F>
   void number_int128(const arrow::Array& array, F&& assign) {
     if (transform_.kind == TransformKind::kIdentity) return for_each_int128(array, assign);
-    for_each_int128(array, [&](int64_t row, Int128 v) {
-      assign(row, truncate_int<Int128, unsigned __int128>(v, transform_.width));
-    });
+    for_each_int128(array, [&](int64_t row, Int128 v) { assign(row, truncate_int(v, transform_.width)); });
   }
 
   template <typename F>
@@ -338,7 +331,7 @@ class FieldPartitioner {
       case TransformKind::kIdentity:
         return for_each_int64(array, [&](int64_t row, int64_t v) { assign(row, v); });
       case TransformKind::kTruncate:
-        return for_each_int64(array, [&](int64_t row, int64_t v) { assign(row, truncated(v)); });
+        return for_each_int64(array, [&](int64_t row, int64_t v) { assign(row, truncate_int(v, transform_.width)); });
       case TransformKind::kBucket:
         return number_buckets(array, assign);
       case TransformKind::kYear:
@@ -379,13 +372,6 @@ class FieldPartitioner {
         return for_each_int64(array, [&](int64_t row, int64_t v) { bucket(row, hash_long(floor_div(v, unit))); });
       }
     }
-  }
-
-  int64_t truncated(int64_t v) const {
-    if (source_.kind == TypeKind::kInt) {
-      return truncate_int<int32_t, uint32_t>(static_cast<int32_t>(v), transform_.width);
-    }
-    return truncate_int<int64_t, uint64_t>(v, transform_.width);
   }
 
   int64_t units_per_day() const {

@@ -93,11 +93,11 @@ Value random_value(const Type& type, std::mt19937_64& random) {
     case TypeKind::kBoolean:
       return Value(random() % 2 == 0);
     case TypeKind::kInt:
-      return Value(static_cast<int32_t>(pick(small, int64_t{INT32_MIN}, int64_t{INT32_MAX}, int64_t{-1})));
+      return Value(static_cast<int32_t>(pick(small, int64_t{INT32_MIN + 2}, int64_t{INT32_MAX}, int64_t{-1})));
     case TypeKind::kDate:
       return Value(static_cast<int32_t>(small * 100));
     case TypeKind::kLong:
-      return Value(pick(small, INT64_MIN, INT64_MAX, int64_t{-1}));
+      return Value(pick(small, INT64_MIN + 2, INT64_MAX, int64_t{-1}));
     case TypeKind::kTime:
       return Value(std::abs(small) * 1'000'003);
     case TypeKind::kFloat:
@@ -183,6 +183,21 @@ TEST(Trap04, TruncateOfNegativeIntsGoesDown) {
   EXPECT_EQ(partitioner.values(numbers[0]), std::vector{Value(-10)});
   EXPECT_EQ(partitioner.values(numbers[1]), std::vector{Value(0)});
   EXPECT_EQ(partitioner.values(numbers[2]), std::vector{Value(-20)});
+}
+
+TEST(Partitioner, ValuesWhosePartitionIsOutOfRangeAreRefused) {
+  for (const TypeKind kind : {TypeKind::kInt, TypeKind::kLong, TypeKind::kTimestamp}) {
+    const Schema schema{.fields = {{.id = 1, .name = "c", .type = primitive(kind)}}};
+    Partitioner partitioner(schema, spec_of({{1, kind == TypeKind::kTimestamp ? "hour" : "truncate[10]"}}), 10, "t");
+    const Value lowest = kind == TypeKind::kInt ? Value(INT32_MIN) : Value(INT64_MIN);
+    const auto batch = batch_of(schema, {array_of(schema.fields[0].type, {lowest})});
+    EXPECT_THROW(
+        {
+          partitioner.number(*batch);
+          partitioner.values(0);
+        },
+        InvalidArgument);
+  }
 }
 
 TEST(Trap05, NegativeZeroAndNanArePartitionsOfTheirOwn) {

@@ -1,0 +1,145 @@
+// For tests of this folder: a catalog of one table in memory, whose commits turn out as the test wants.
+#pragma once
+
+#include <algorithm>
+#include <deque>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "floe/catalog/catalog.h"
+#include "floe/error.h"
+#include "floe/manifest/manifest_list.h"
+
+namespace floe {
+
+enum class Outcome {
+  kCommitted,
+  kAnotherWasFirst,     // another writer's snapshot gets in before
+  kLostAfterCommit,     // committed, but the answer is lost
+  kLostBeforeCommit,    // the request is lost
+  kDelayed,             // the answer is lost; the request arrives just before the next commit
+  kDelayedPastAnother,  // the same, and another writer's snapshot gets in before it arrives
+  kIoError,
+};
+
+class ScriptedCatalog : public Catalog {
+ public:
+  ScriptedCatalog(IoPtr io, TableMetadata table, std::deque<Outcome> outcomes)
+      : outcomes_(std::move(outcomes)), io_(std::move(io)), table_(std::move(table)) {}
+
+  // The next commits' outcomes; afterwards all are kCommitted.
+  std::deque<Outcome> outcomes_;
+  std::vector<TableCommit> commits_;  // as they were asked for
+  int loads_ = 0;
+  int failing_loads_ = 0;  // the next so many fail
+
+  LoadedTable now() const { return {{{"db"}, "t"}, "", std::make_shared<const TableMetadata>(table_), {}}; }
+
+  // What another writer does: one more snapshot with the same files.
+  void interfere() {
+    Snapshot snapshot;
+    if (const Snapshot* parent = current_snapshot(table_)) snapshot = *parent;
+    snapshot.parent_snapshot_id = table_.current_snapshot_id;
+    snapshot.snapshot_id = new_snapshot_id();
+    snapshot.sequence_number = table_.format_version == 1 ? 0 : table_.last_sequence_number + 1;
+    snapshot.timestamp_ms = std::max(now_ms(), table_.last_updated_ms);
+    if (table_.format_version >= 3) {
+      snapshot.first_row_id = table_.next_row_id;
+      snapshot.added_rows = 0;
+    }
+    if (snapshot.manifest_list.empty()) {
+      snapshot.manifest_list = table_.location + "/metadata/interfere.avro";
+      std::vector<ManifestFile> none;
+      io_->write(snapshot.manifest_list,
+                 write_manifest_list(table_.format_version, snapshot, none, &table_.next_row_id));
+      snapshot.summary = Properties{{"operation", "append"}, {"total-records", "0"}};
+    }
+    const int64_t id = snapshot.snapshot_id;
+    table_ = apply(std::move(table_), {AddSnapshot{std::move(snapshot)}, SetSnapshotRef{"main", {.snapshot_id = id}}});
+  }
+
+  void replace_table() { table_.table_uuid = new_uuid(); }
+
+  LoadedTable commit(const TableIdentifier&, const TableCommit& commit) override {
+    commits_.push_back(commit);
+    if (delayed_) {
+      try {
+        take(*std::exchange(delayed_, nullptr));
+      } catch (const CommitFailed&) {  // nobody hears of it
+      }
+    }
+    const Outcome outcome = outcomes_.empty() ? Outcome::kCommitted : outcomes_.front();
+    if (!outcomes_.empty()) outcomes_.pop_front();
+    switch (outcome) {
+      case Outcome::kCommitted:
+        take(commit);
+        return now();
+      case Outcome::kAnotherWasFirst:
+        interfere();
+        take(commit);
+        return now();
+      case Outcome::kLostAfterCommit:
+        take(commit);
+        break;
+      case Outcome::kLostBeforeCommit:
+        break;
+      case Outcome::kDelayed:
+        delayed_ = std::make_unique<TableCommit>(commit);
+        break;
+      case Outcome::kDelayedPastAnother:
+        interfere();
+        delayed_ = std::make_unique<TableCommit>(commit);
+        break;
+      case Outcome::kIoError:
+        throw IoError("no space left");
+    }
+    throw CommitStateUnknown("the answer was lost");
+  }
+
+  LoadedTable load_table(const TableIdentifier&) override {
+    ++loads_;
+    if (failing_loads_ > 0) {
+      --failing_loads_;
+      throw IoError("no connection");
+    }
+    return now();
+  }
+
+  IoPtr io(const LoadedTable&) override { return io_; }
+
+  const std::string& name() const override { return name_; }
+  const Properties& properties() const override { return properties_; }
+  void create_namespace(const Namespace&, const Properties&) override { unused(); }
+  void drop_namespace(const Namespace&) override { unused(); }
+  bool namespace_exists(const Namespace&) override { unused(); }
+  std::vector<Namespace> list_namespaces(const Namespace&) override { unused(); }
+  Properties load_namespace_properties(const Namespace&) override { unused(); }
+  NamespaceUpdate update_namespace_properties(const Namespace&, const std::vector<std::string>&,
+                                              const Properties&) override {
+    unused();
+  }
+  LoadedTable create_table(const TableIdentifier&, NewTable) override { unused(); }
+  LoadedTable register_table(const TableIdentifier&, const std::string&) override { unused(); }
+  bool table_exists(const TableIdentifier&) override { unused(); }
+  std::vector<TableIdentifier> list_tables(const Namespace&) override { unused(); }
+  void drop_table(const TableIdentifier&) override { unused(); }
+  void rename_table(const TableIdentifier&, const TableIdentifier&) override { unused(); }
+
+ private:
+  [[noreturn]] static void unused() { throw NotSupported("not part of these tests"); }
+
+  void take(const TableCommit& commit) {
+    for (const TableRequirement& requirement : commit.requirements) check(requirement, &table_);
+    table_ = apply(table_, commit.updates);
+  }
+
+  IoPtr io_;
+  TableMetadata table_;
+  std::unique_ptr<TableCommit> delayed_;
+  std::string name_ = "scripted";
+  Properties properties_;
+};
+
+}  // namespace floe
