@@ -1,0 +1,278 @@
+// Decoding manifests: 100,000 data files in 100 manifests, with statistics of ten columns, as PyIceberg writes them
+// (one entry in each Avro block) and as this engine does (blocks of 64 KiB). The limit to compare with is how long zlib
+// takes to inflate the blocks of the first kind on one thread. FLOE_BENCH_FILES makes another number of data files.
+#include <arrow/buffer.h>
+#include <benchmark/benchmark.h>
+#include <fmt/format.h>
+#include <zlib.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <random>
+#include <thread>
+#include <vector>
+
+#include "floe/avro/container.h"
+#include "floe/avro/encoding.h"
+#include "floe/io/io.h"
+#include "floe/manifest/manifest.h"
+
+namespace floe {
+namespace {
+
+constexpr int kManifests = 100;
+constexpr int kColumns = 10;
+constexpr int kThreads = 2;
+
+template <typename T>
+std::string bytes_of(T value) {
+  return {reinterpret_cast<const char*>(&value), sizeof(value)};
+}
+
+Schema bench_schema() {
+  Schema schema{.fields = {{.id = 1, .name = "id", .required = true, .type = primitive(TypeKind::kLong)},
+                           {.id = 2, .name = "small", .type = primitive(TypeKind::kInt)},
+                           {.id = 3, .name = "ratio", .type = primitive(TypeKind::kDouble)},
+                           {.id = 4, .name = "category", .type = primitive(TypeKind::kString)},
+                           {.id = 5, .name = "text", .type = primitive(TypeKind::kString)},
+                           {.id = 6, .name = "at", .type = primitive(TypeKind::kTimestampTz)},
+                           {.id = 7, .name = "day", .type = primitive(TypeKind::kDate)},
+                           {.id = 8, .name = "flag", .type = primitive(TypeKind::kBoolean)},
+                           {.id = 9, .name = "price", .type = decimal_type(18, 2)},
+                           {.id = 10, .name = "other", .type = primitive(TypeKind::kLong)}}};
+  return schema;
+}
+
+PartitionSpec bench_spec() {
+  return {.spec_id = 0,
+          .fields = {{.source_ids = {6}, .field_id = 1000, .name = "at_day", .transform = parse_transform("day")}}};
+}
+
+DataFile bench_file(int number, std::mt19937_64& random) {
+  DataFile file;
+  const int32_t day = 19'000 + number % 30;
+  file.file_path = fmt::format("s3://warehouse/analytics/events/data/at_day={}/{:05}-{:016x}-{:016x}.parquet", day,
+                               number % 1000, random(), random());
+  file.partition = {day};
+  file.record_count = 50'000 + static_cast<int64_t>(random() % 1000);
+  file.file_size_in_bytes = 4'000'000 + static_cast<int64_t>(random() % 500'000);
+  for (int32_t id = 1; id <= kColumns; ++id) {
+    file.column_sizes.emplace_back(id, 1000 + random() % 400'000);
+    file.value_counts.emplace_back(id, file.record_count);
+    file.null_value_counts.emplace_back(id, id == 1 ? 0 : random() % 50);
+  }
+  file.nan_value_counts = {{3, 0}};
+  const auto low = static_cast<int64_t>(random() % 1'000'000'000);
+  const std::vector<std::pair<std::string, std::string>> bounds = {
+      {bytes_of(low), bytes_of(low + 5'000'000)},
+      {bytes_of<int32_t>(3), bytes_of<int32_t>(99'000)},
+      {bytes_of(0.0001), bytes_of(0.9999)},
+      {"category_01", "category_49"},
+      {fmt::format("{:016x}", random()), fmt::format("{:016x}", random())},
+      {bytes_of(int64_t{day} * 86'400'000'000), bytes_of(int64_t{day + 1} * 86'400'000'000 - 1)},
+      {bytes_of(day), bytes_of(day)},
+      {bytes_of(false), bytes_of(true)},
+      {std::string("\x01\x02", 2), std::string("\x7f\xff\x02", 3)},
+      {bytes_of(static_cast<int64_t>(random())), bytes_of(static_cast<int64_t>(random()))}};
+  for (int32_t id = 1; id <= kColumns; ++id) {
+    file.lower_bounds.emplace_back(id, bounds[id - 1].first);
+    file.upper_bounds.emplace_back(id, bounds[id - 1].second);
+  }
+  file.split_offsets = {4};
+  return file;
+}
+
+// The same records in blocks of one each, compressed by zlib and with the rest of its checksum behind, as PyIceberg
+// does.
+std::string one_entry_a_block(const std::vector<std::string>& entries, const avro::Header& header) {
+  std::string file(header.raw);
+  file += header.sync;
+  std::string deflated;
+  for (const std::string& entry : entries) {
+    uLongf size = compressBound(entry.size());
+    deflated.resize(size);
+    compress(reinterpret_cast<Bytef*>(deflated.data()), &size, reinterpret_cast<const Bytef*>(entry.data()),
+             entry.size());
+    avro::append_long(file, 1);
+    avro::append_bytes(file, std::string_view(deflated).substr(2, size - 3));
+    file += header.sync;
+  }
+  return file;
+}
+
+struct Manifests {
+  std::vector<ManifestFile> files;
+  size_t bytes = 0;
+};
+
+// All manifests, written once into a temporary folder.
+struct Data {
+  std::filesystem::path folder;
+  IoPtr io = make_io({});
+  Manifests foreign, own;
+
+  Data() {
+    const char* count = std::getenv("FLOE_BENCH_FILES");
+    const int per_manifest = (count != nullptr ? std::atoi(count) : 100'000) / kManifests;
+    std::string pattern = (std::filesystem::temp_directory_path() / "manifest_benchmark.XXXXXX").string();
+    if (mkdtemp(pattern.data()) == nullptr) throw Error("no temporary folder");
+    folder = pattern;
+    std::mt19937_64 random(42);
+    for (int m = 0; m < kManifests; ++m) {
+      const auto writer = [] {
+        return ManifestWriter(2, bench_schema(), bench_spec(), ManifestContent::kData, 7, "deflate");
+      };
+      ManifestWriter own_writer = writer();
+      std::vector<std::string> entries;
+      for (int i = 0; i < per_manifest; ++i) {
+        const DataFile file = bench_file(m * per_manifest + i, random);
+        own_writer.add({.file = file});
+        ManifestWriter single(2, bench_schema(), bench_spec(), ManifestContent::kData, 7, "null");
+        single.add({.file = file});
+        entries.push_back(first_block(single.finish("", 1).first));
+      }
+      add(own, own_writer.finish((folder / fmt::format("own-{}.avro", m)).string(), 1));
+      const std::string empty = writer().finish("", 1).first;
+      ManifestFile file = own.files.back();
+      file.manifest_path = (folder / fmt::format("foreign-{}.avro", m)).string();
+      std::string bytes = one_entry_a_block(entries, avro::read_header(empty, ""));
+      file.manifest_length = static_cast<int64_t>(bytes.size());
+      add(foreign, {std::move(bytes), file});
+    }
+  }
+  ~Data() { std::filesystem::remove_all(folder); }
+
+  static std::string first_block(const std::string& bytes) {
+    std::string block;
+    avro::for_each_block(bytes, avro::read_header(bytes, ""), "",
+                         [&](int64_t, std::string_view data) { block = data; });
+    return block;
+  }
+
+  void add(Manifests& manifests, std::pair<std::string, ManifestFile> written) {
+    io->write(written.second.manifest_path, written.first);
+    manifests.bytes += written.first.size();
+    manifests.files.push_back(std::move(written.second));
+  }
+};
+
+Data& data() {
+  static Data data;
+  return data;
+}
+
+const Manifests& manifests(const benchmark::State& state) { return state.range(0) == 0 ? data().foreign : data().own; }
+
+// Calls `work` for every manifest, on two threads.
+void on_threads(const Manifests& manifests, const std::function<void(const ManifestFile&)>& work) {
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      for (size_t i = t; i < manifests.files.size(); i += kThreads) work(manifests.files[i]);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+}
+
+// The limit: the files are read, and their blocks inflated by zlib, on one thread.
+void zlib_limit(benchmark::State& state) {
+  std::vector<Bytef> out(1 << 20);
+  for (auto _ : state) {
+    size_t total = 0;
+    z_stream stream{};
+    inflateInit2(&stream, -15);
+    for (const ManifestFile& file : manifests(state).files) {
+      const auto buffer = data().io->read(file.manifest_path);
+      const std::string_view bytes(reinterpret_cast<const char*>(buffer->data()), buffer->size());
+      avro::Cursor in(bytes.substr(avro::read_header(bytes, "").size));
+      while (in.left() > 0) {
+        in.read_long();
+        const std::string_view block = in.read_bytes();
+        in.read_fixed(16);
+        inflateReset(&stream);
+        stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(block.data()));
+        stream.avail_in = static_cast<uInt>(block.size());
+        stream.next_out = out.data();
+        stream.avail_out = static_cast<uInt>(out.size());
+        inflate(&stream, Z_FINISH);
+        total += stream.total_out;
+      }
+    }
+    inflateEnd(&stream);
+    state.counters["uncompressed_bytes"] = static_cast<double>(total);
+    state.counters["file_bytes"] = static_cast<double>(manifests(state).bytes);
+  }
+}
+
+void decompress_only(benchmark::State& state) {
+  for (auto _ : state) {
+    on_threads(manifests(state), [](const ManifestFile& file) {
+      const auto buffer = data().io->read(file.manifest_path);
+      const std::string_view bytes(reinterpret_cast<const char*>(buffer->data()), buffer->size());
+      avro::for_each_block(bytes, avro::read_header(bytes, ""), "",
+                           [](int64_t, std::string_view block) { benchmark::DoNotOptimize(block.size()); });
+    });
+  }
+}
+
+void cold_entries(benchmark::State& state) {
+  for (auto _ : state) {
+    clear_manifest_cache();
+    on_threads(manifests(state), [](const ManifestFile& file) { open_manifest(*data().io, file)->entries(); });
+    state.counters["memory_bytes"] = static_cast<double>(manifest_cache_stats().bytes);
+  }
+}
+
+void cold_entries_and_one_column(benchmark::State& state) {
+  for (auto _ : state) {
+    clear_manifest_cache();
+    on_threads(manifests(state), [](const ManifestFile& file) {
+      const auto reader = open_manifest(*data().io, file);
+      reader->stats({1});
+      reader->entries();
+    });
+    state.counters["memory_bytes"] = static_cast<double>(manifest_cache_stats().bytes);
+  }
+}
+
+void warm_entries_and_one_column(benchmark::State& state) {
+  const auto all = [&] {
+    on_threads(manifests(state), [](const ManifestFile& file) {
+      const auto reader = open_manifest(*data().io, file);
+      reader->stats({1});
+      reader->entries();
+    });
+  };
+  all();
+  for (auto _ : state) all();
+}
+
+void whole_data_files(benchmark::State& state) {
+  for (auto _ : state) {
+    clear_manifest_cache();
+    on_threads(manifests(state), [](const ManifestFile& file) {
+      benchmark::DoNotOptimize(open_manifest(*data().io, file)->data_files());
+    });
+  }
+}
+
+// Argument 0: as PyIceberg writes them; 1: our own.
+BENCHMARK(zlib_limit)->Arg(0)->Arg(1)->Unit(benchmark::kMillisecond)->UseRealTime()->MeasureProcessCPUTime();
+BENCHMARK(decompress_only)->Arg(0)->Arg(1)->Unit(benchmark::kMillisecond)->UseRealTime()->MeasureProcessCPUTime();
+BENCHMARK(cold_entries)->Arg(0)->Arg(1)->Unit(benchmark::kMillisecond)->UseRealTime()->MeasureProcessCPUTime();
+BENCHMARK(cold_entries_and_one_column)
+    ->Arg(0)
+    ->Arg(1)
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime()
+    ->MeasureProcessCPUTime();
+BENCHMARK(warm_entries_and_one_column)
+    ->Arg(0)
+    ->Arg(1)
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime()
+    ->MeasureProcessCPUTime();
+BENCHMARK(whole_data_files)->Arg(0)->Arg(1)->Unit(benchmark::kMillisecond)->UseRealTime()->MeasureProcessCPUTime();
+
+}  // namespace
+}  // namespace floe
