@@ -129,8 +129,9 @@ struct TableCommit {
 void check(const TableRequirement& requirement, const TableMetadata* current);
 
 // The metadata after the updates, in order. Throws InvalidArgument if one cannot be applied (an unknown snapshot, a
-// lower format version, a spec in use). An unchanged table comes back equal. `last_updated_ms` is the snapshot's time
-// if a snapshot was added, else now; the metadata log is the catalog's to keep (see catalog/metadata_file.h).
+// lower format version, the default spec to be removed). An unchanged table comes back equal. `last_updated_ms` is the
+// time of a snapshot that was added, else now, and never goes back; the metadata log is the catalog's to keep (see
+// catalog/metadata_file.h). Call it as floe::apply where the updates are a temporary, or std::apply is found too.
 TableMetadata apply(TableMetadata base, const std::vector<TableUpdate>& updates);
 
 // The metadata of a table that a commit with AssertCreate makes. It is where SetLocation says, else at
