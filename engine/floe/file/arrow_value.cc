@@ -9,63 +9,18 @@
 namespace floe {
 namespace {
 
-using arrow::DataType;
-using arrow::Scalar;
-using DataTypePtr = std::shared_ptr<DataType>;
-using ScalarPtr = std::shared_ptr<Scalar>;
+using ArrayPtr = std::shared_ptr<arrow::Array>;
+using DataTypePtr = std::shared_ptr<arrow::DataType>;
+using Values = std::vector<Value>;
 
-constexpr std::string_view kWhat = "making a column of one value";
+constexpr std::string_view kWhat = "making a column of values";
 
 arrow::Decimal128 to_decimal(Int128 unscaled) {
   return arrow::Decimal128(static_cast<int64_t>(unscaled >> 64), static_cast<uint64_t>(unscaled));
 }
 
-std::shared_ptr<arrow::Array> to_array(const std::vector<Value>& values, const Type& type,
-                                       const DataTypePtr& arrow_type) {
-  std::unique_ptr<arrow::ArrayBuilder> builder;
-  check(arrow::MakeBuilder(arrow::default_memory_pool(), arrow_type, &builder), kWhat);
-  for (const Value& value : values) check(builder->AppendScalar(*to_scalar(value, type, arrow_type)), kWhat);
-  return check(builder->Finish(), kWhat);
-}
-
-ScalarPtr struct_scalar(const Value& value, const Type& type, const DataTypePtr& arrow_type) {
-  const auto& items = value.as<std::vector<Value>>();
-  arrow::ScalarVector fields;
-  for (size_t i = 0; i < type.children->size(); ++i) {
-    const Value item = i < items.size() ? items[i] : Value();
-    fields.push_back(to_scalar(item, (*type.children)[i].type, arrow_type->field(static_cast<int>(i))->type()));
-  }
-  return std::make_shared<arrow::StructScalar>(std::move(fields), arrow_type);
-}
-
-ScalarPtr list_scalar(const Value& value, const Type& type, const DataTypePtr& arrow_type) {
-  return std::make_shared<arrow::ListScalar>(
-      to_array(value.as<std::vector<Value>>(), type.children->front().type, arrow_type->field(0)->type()), arrow_type);
-}
-
-ScalarPtr map_scalar(const Value& value, const Type& type, const DataTypePtr& arrow_type) {
-  const auto& map = static_cast<const arrow::MapType&>(*arrow_type);
-  std::vector<Value> keys, values;
-  const auto& items = value.as<std::vector<Value>>();
-  for (size_t i = 0; i + 1 < items.size(); i += 2) {
-    keys.push_back(items[i]);
-    values.push_back(items[i + 1]);
-  }
-  auto entries = check(arrow::StructArray::Make({to_array(keys, (*type.children)[0].type, map.key_type()),
-                                                 to_array(values, (*type.children)[1].type, map.item_type())},
-                                                {map.key_field(), map.item_field()}),
-                       kWhat);
-  return std::make_shared<arrow::MapScalar>(entries, arrow_type);
-}
-
-}  // namespace
-
-ScalarPtr to_scalar(const Value& value, const Type& type, const DataTypePtr& arrow_type) {
+std::shared_ptr<arrow::Scalar> to_scalar(const Value& value, const Type& type, const DataTypePtr& arrow_type) {
   if (value.is_null()) return arrow::MakeNullScalar(arrow_type);
-  if (arrow_type->id() == arrow::Type::EXTENSION) {
-    const auto& extension = static_cast<const arrow::ExtensionType&>(*arrow_type);
-    return std::make_shared<arrow::ExtensionScalar>(to_scalar(value, type, extension.storage_type()), arrow_type);
-  }
   switch (type.kind) {
     case TypeKind::kBoolean:
       return arrow::MakeScalar(value.as<bool>());
@@ -85,12 +40,6 @@ ScalarPtr to_scalar(const Value& value, const Type& type, const DataTypePtr& arr
     case TypeKind::kGeometry:
     case TypeKind::kGeography:
       return check(arrow::MakeScalar(arrow_type, arrow::Buffer::FromString(value.as<std::string>())), kWhat);
-    case TypeKind::kStruct:
-      return struct_scalar(value, type, arrow_type);
-    case TypeKind::kList:
-      return list_scalar(value, type, arrow_type);
-    case TypeKind::kMap:
-      return map_scalar(value, type, arrow_type);
     case TypeKind::kUnknown:
     case TypeKind::kVariant:
       throw NotSupported(fmt::format("a value other than null of type {}", to_string(type)));
@@ -99,14 +48,104 @@ ScalarPtr to_scalar(const Value& value, const Type& type, const DataTypePtr& arr
   }
 }
 
-std::shared_ptr<arrow::Array> repeat(const Value& value, const Type& type, const DataTypePtr& arrow_type,
-                                     int64_t length) {
-  if (value.is_null()) return check(arrow::MakeArrayOfNull(arrow_type, length), kWhat);
-  if (arrow_type->id() == arrow::Type::EXTENSION) {
-    const auto& storage = static_cast<const arrow::ExtensionType&>(*arrow_type).storage_type();
-    return arrow::ExtensionType::WrapArray(arrow_type, repeat(value, type, storage, length));
+ArrayPtr primitive_array(const Values& values, const Type& type, const DataTypePtr& arrow_type) {
+  std::unique_ptr<arrow::ArrayBuilder> builder;
+  check(arrow::MakeBuilder(arrow::default_memory_pool(), arrow_type, &builder), kWhat);
+  for (const Value& value : values) check(builder->AppendScalar(*to_scalar(value, type, arrow_type)), kWhat);
+  return check(builder->Finish(), kWhat);
+}
+
+struct Validity {
+  std::shared_ptr<arrow::Buffer> bits;
+  int64_t nulls = 0;
+};
+
+Validity validity_of(const Values& values) {
+  arrow::TypedBufferBuilder<bool> builder;
+  for (const Value& value : values) check(builder.Append(!value.is_null()), kWhat);
+  const int64_t nulls = builder.false_count();
+  return {check(builder.Finish(), kWhat), nulls};
+}
+
+ArrayPtr struct_array(const Values& values, const std::vector<Field>& fields, const DataTypePtr& arrow_type) {
+  arrow::ArrayVector children;
+  for (size_t i = 0; i < fields.size(); ++i) {
+    Values members;
+    for (const Value& value : values) {
+      members.push_back(value.is_null() || value.as<Values>().size() <= i ? Value() : value.as<Values>()[i]);
+    }
+    children.push_back(to_array(members, fields[i].type, arrow_type->field(static_cast<int>(i))->type()));
   }
-  return check(arrow::MakeArrayFromScalar(*to_scalar(value, type, arrow_type), length), kWhat);
+  const Validity validity = validity_of(values);
+  return std::make_shared<arrow::StructArray>(arrow_type, static_cast<int64_t>(values.size()), std::move(children),
+                                              validity.bits, validity.nulls);
+}
+
+// Where the items of each list (`width` values each: a map's are key and value) begin and end.
+std::shared_ptr<arrow::Buffer> offsets_of(const Values& values, size_t width) {
+  arrow::TypedBufferBuilder<int32_t> builder;
+  int32_t at = 0;
+  check(builder.Append(at), kWhat);
+  for (const Value& value : values) {
+    if (!value.is_null()) at += static_cast<int32_t>(value.as<Values>().size() / width);
+    check(builder.Append(at), kWhat);
+  }
+  return check(builder.Finish(), kWhat);
+}
+
+// Every width-th item of the lists, from `first`.
+Values items_of(const Values& values, size_t first, size_t width) {
+  Values items;
+  for (const Value& value : values) {
+    if (value.is_null()) continue;
+    const Values& list = value.as<Values>();
+    for (size_t i = first; i < list.size(); i += width) items.push_back(list[i]);
+  }
+  return items;
+}
+
+ArrayPtr list_array(const Values& values, const Field& element, const DataTypePtr& arrow_type) {
+  const Validity validity = validity_of(values);
+  return std::make_shared<arrow::ListArray>(
+      arrow_type, static_cast<int64_t>(values.size()), offsets_of(values, 1),
+      to_array(items_of(values, 0, 1), element.type, arrow_type->field(0)->type()), validity.bits, validity.nulls);
+}
+
+ArrayPtr map_array(const Values& values, const std::vector<Field>& entry, const DataTypePtr& arrow_type) {
+  const auto& map = static_cast<const arrow::MapType&>(*arrow_type);
+  const Validity validity = validity_of(values);
+  return std::make_shared<arrow::MapArray>(arrow_type, static_cast<int64_t>(values.size()), offsets_of(values, 2),
+                                           to_array(items_of(values, 0, 2), entry[0].type, map.key_type()),
+                                           to_array(items_of(values, 1, 2), entry[1].type, map.item_type()),
+                                           validity.bits, validity.nulls);
+}
+
+}  // namespace
+
+ArrayPtr to_array(const Values& values, const Type& type, const DataTypePtr& arrow_type) {
+  if (arrow_type->id() == arrow::Type::EXTENSION && type.kind != TypeKind::kVariant) {
+    const auto& storage = static_cast<const arrow::ExtensionType&>(*arrow_type).storage_type();
+    return arrow::ExtensionType::WrapArray(arrow_type, to_array(values, type, storage));
+  }
+  switch (type.kind) {
+    case TypeKind::kStruct:
+      return struct_array(values, *type.children, arrow_type);
+    case TypeKind::kList:
+      return list_array(values, type.children->front(), arrow_type);
+    case TypeKind::kMap:
+      return map_array(values, *type.children, arrow_type);
+    case TypeKind::kVariant:
+      for (const Value& value : values) to_scalar(value, type, arrow_type);  // refuses all but null
+      return check(arrow::MakeArrayOfNull(arrow_type, static_cast<int64_t>(values.size())), kWhat);
+    default:
+      return primitive_array(values, type, arrow_type);
+  }
+}
+
+ArrayPtr repeat(const Value& value, const Type& type, const DataTypePtr& arrow_type, int64_t length) {
+  if (value.is_null()) return check(arrow::MakeArrayOfNull(arrow_type, length), kWhat);
+  const auto one = check(to_array({value}, type, arrow_type)->GetScalar(0), kWhat);
+  return check(arrow::MakeArrayFromScalar(*one, length), kWhat);
 }
 
 }  // namespace floe

@@ -141,7 +141,8 @@ SparseRowGroup::SparseRowGroup(parquet::ParquetFileReader& file, int row_group, 
     : state_(new State{file, row_group, selection, std::move(properties), {}, {}}) {}
 SparseRowGroup::~SparseRowGroup() = default;
 
-arrow::Result<std::shared_ptr<arrow::Array>> SparseRowGroup::read(int leaf) {
+arrow::Result<std::shared_ptr<arrow::Array>> SparseRowGroup::read(
+    int leaf, const std::function<std::shared_ptr<arrow::Array>(const std::shared_ptr<arrow::Array>&)>& convert) {
   ARROW_RETURN_NOT_OK(state_->open());
   ARROW_ASSIGN_OR_RAISE(auto batches, state_->reader->GetRecordBatchReader({state_->row_group}, {leaf}));
   arrow::ArrayVector pieces;
@@ -151,7 +152,7 @@ arrow::Result<std::shared_ptr<arrow::Array>> SparseRowGroup::read(int leaf) {
     if (!batch) break;
     ARROW_ASSIGN_OR_RAISE(auto mask,
                           decoded_mask(state_->selection, state_->decoded[leaf], decoded, batch->num_rows()));
-    ARROW_ASSIGN_OR_RAISE(auto wanted, arrow::compute::Filter(batch->column(0), mask));
+    ARROW_ASSIGN_OR_RAISE(auto wanted, arrow::compute::Filter(convert(batch->column(0)), mask));
     decoded += batch->num_rows();
     selected += wanted.length();
     pieces.push_back(wanted.make_array());

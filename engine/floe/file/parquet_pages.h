@@ -5,6 +5,7 @@
 #include <parquet/arrow/reader.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -30,8 +31,10 @@ class SparseRowGroup {
                  parquet::ArrowReaderProperties properties);
   ~SparseRowGroup();
 
-  // The wanted rows of a column that is a leaf at the top of the schema, as Arrow decodes them.
-  arrow::Result<std::shared_ptr<arrow::Array>> read(int leaf);
+  // The wanted rows of a column that is a leaf at the top of the schema. `convert` is called with what Arrow decodes,
+  // some pages at a time, and returns as many rows.
+  arrow::Result<std::shared_ptr<arrow::Array>> read(
+      int leaf, const std::function<std::shared_ptr<arrow::Array>(const std::shared_ptr<arrow::Array>&)>& convert);
 
  private:
   struct State;

@@ -318,7 +318,10 @@ class RowGroupStream {
       } else if (plan.node->is_leaf()) {
         file_->count_bytes(group_, plan);
         columns[i] = guarded(file_->location, [&] {
-          return convert(check_parquet(pages.read(plan.node->column_index), file_->location), plan, file_->columns);
+          return check_parquet(
+              pages.read(plan.node->column_index,
+                         [&](const ArrayPtr& decoded) { return convert(decoded, plan, file_->columns); }),
+              file_->location);
         });
       } else {
         columns[i] = read_filtered(output_[i]);

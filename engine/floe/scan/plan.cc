@@ -77,13 +77,13 @@ Schema select(const Schema& schema, const ScanOptions& options) {
 
 // --- manifests -------------------------------------------------------------------------------------------------------
 
-// A snapshot of format version 1 that lists its manifests itself, without lengths and summaries.
-std::vector<ManifestFile> embedded_manifests(const Snapshot& snapshot, Io& io) {
+// A snapshot of format version 1 that lists its manifests itself: their lengths (0: not known), specs and counts are
+// found when they are opened.
+std::vector<ManifestFile> embedded_manifests(const Snapshot& snapshot) {
   std::vector<ManifestFile> manifests;
   for (const std::string& path : snapshot.manifests) {
     ManifestFile manifest;
     manifest.manifest_path = path;
-    manifest.manifest_length = check(io.open(path)->GetSize(), path);
     manifest.partition_spec_id = kNotKnown;
     manifest.added_snapshot_id = snapshot.snapshot_id;
     manifests.push_back(std::move(manifest));
@@ -93,7 +93,7 @@ std::vector<ManifestFile> embedded_manifests(const Snapshot& snapshot, Io& io) {
 
 std::shared_ptr<const std::vector<ManifestFile>> manifests_of(const Snapshot& snapshot, Io& io) {
   if (!snapshot.manifest_list.empty()) return open_manifest_list(io, snapshot.manifest_list);
-  return std::make_shared<const std::vector<ManifestFile>>(embedded_manifests(snapshot, io));
+  return std::make_shared<const std::vector<ManifestFile>>(embedded_manifests(snapshot));
 }
 
 // The filter as partitions of each spec see it.
