@@ -77,7 +77,7 @@ class RowGroupTap final : public parquet::ParquetFileWriter::Contents {
     inner_->AddKeyValueMetadata(metadata);
   }
 
-  const parquet::RowGroupWriter* row_group() const { return row_group_; }
+  parquet::RowGroupWriter* row_group() const { return row_group_; }
 
  private:
   std::unique_ptr<parquet::ParquetFileWriter> inner_;
@@ -135,6 +135,19 @@ std::shared_ptr<arrow::Array> without_unknown(const std::shared_ptr<arrow::Array
   return arrow::MakeArray(data);
 }
 
+// A batch that does not keep a much larger one in memory.
+std::shared_ptr<arrow::RecordBatch> compact(const std::shared_ptr<arrow::RecordBatch>& batch) {
+  const auto used = arrow::util::ReferencedBufferSize(*batch);
+  if (!used.ok() || arrow::util::TotalBufferSize(*batch) <= 2 * *used) return batch;
+  arrow::ArrayVector columns;
+  for (const auto& column : batch->columns()) {
+    auto copy = arrow::Concatenate({column});
+    if (!copy.ok()) return batch;
+    columns.push_back(*std::move(copy));
+  }
+  return arrow::RecordBatch::Make(batch->schema(), batch->num_rows(), std::move(columns));
+}
+
 }  // namespace
 
 struct ParquetWriter::State {
@@ -161,6 +174,7 @@ struct ParquetWriter::State {
 
   std::unique_ptr<OutputFile> output;
   const RowGroupTap* tap = nullptr;  // belongs to `writer`
+  bool row_group_ended = false;      // the next rows begin another one
   std::unique_ptr<parquet::arrow::FileWriter> writer;
 
   ~State() {
@@ -207,14 +221,22 @@ struct ParquetWriter::State {
     for (int64_t step = 0; step < steps; ++step) {
       const int64_t begin = batch->num_rows() * step / steps;
       const int64_t end = batch->num_rows() * (step + 1) / steps;
+      if (std::exchange(row_group_ended, false)) check(writer->NewBufferedRowGroup(), location);
       check(writer->WriteRecordBatch(*batch->Slice(begin, end - begin)), location);
-      if (row_group_bytes() >= options->row_group_bytes) check(writer->NewBufferedRowGroup(), location);
+      if (row_group_bytes() >= options->row_group_bytes) end_row_group();
     }
+  }
+
+  // Writes the row group. The next one is not begun before there are rows for it, so that none is empty.
+  void end_row_group() {
+    if (row_group_bytes() == 0) return;
+    tap->row_group()->Close();
+    row_group_ended = true;
   }
 
   // What the row group being written will take.
   int64_t row_group_bytes() const {
-    const parquet::RowGroupWriter* group = tap ? tap->row_group() : nullptr;
+    const parquet::RowGroupWriter* group = tap && !row_group_ended ? tap->row_group() : nullptr;
     if (group == nullptr) return 0;
     const auto buffered = group->estimated_buffered_stats();
     const auto waiting = static_cast<double>(buffered.def_level_bytes + buffered.rep_level_bytes +
@@ -240,7 +262,7 @@ void ParquetWriter::write(const arrow::RecordBatch& batch) {
     if (state_->writer) return state_->encode(columns);
     state_->sample_rows += columns->num_rows();
     state_->sample_bytes += arrow::util::ReferencedBufferSize(*columns).ValueOr(0);
-    state_->sample.push_back(columns);
+    state_->sample.push_back(compact(columns));
     if (state_->sample_rows >= kSampleRows || state_->sample_bytes >= kSampleBytes) state_->begin(false);
   });
 }
@@ -249,6 +271,12 @@ int64_t ParquetWriter::bytes_written() const {
   const int64_t flushed = state_->output->stream()->Tell().ValueOr(0);
   const auto waiting = static_cast<int64_t>(static_cast<double>(state_->sample_bytes) * kExpectedCompression);
   return flushed + waiting + state_->row_group_bytes();
+}
+
+int64_t ParquetWriter::bytes_in_memory() const { return state_->sample_bytes + state_->row_group_bytes(); }
+
+void ParquetWriter::end_row_group() {
+  parquet_call(state_->location, [&] { state_->end_row_group(); });
 }
 
 DataFile ParquetWriter::finish() {

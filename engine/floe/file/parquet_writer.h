@@ -27,7 +27,11 @@ class ParquetWriter {
   ~ParquetWriter();  // without finish(): aborts, nothing is left
 
   void write(const arrow::RecordBatch& batch);
-  int64_t bytes_written() const;  // encoded so far, with an estimate of what is buffered
+  int64_t bytes_written() const;    // encoded so far, with an estimate of what is buffered
+  int64_t bytes_in_memory() const;  // of these, what the row group being written holds
+
+  // Ends the row group early, to free its memory.
+  void end_row_group();
 
   // Closes the file durably. The metrics come from the file's own footer and from the batches (NaN counts).
   // spec_id, partition and sort order are the caller's to fill in.

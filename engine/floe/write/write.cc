@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <memory>
 #include <utility>
 
@@ -91,6 +92,22 @@ class Outputs {
     if (output.writer->bytes_written() >= target_bytes_) finish_file(output);
   }
 
+  // Ends the largest row groups until the rest take half of `limit`, if all of them take more than that.
+  void free_memory(int64_t limit) {
+    std::vector<std::pair<int64_t, ParquetWriter*>> writers;
+    int64_t total = 0;
+    for (const PartitionOutput& output : outputs_) {
+      if (!output.writer) continue;
+      writers.emplace_back(output.writer->bytes_in_memory(), output.writer.get());
+      total += writers.back().first;
+    }
+    if (total <= limit) return;
+    std::sort(writers.begin(), writers.end(), std::greater<>());
+    size_t ended = 0;
+    while (ended < writers.size() && total > limit / 2) total -= writers[ended++].first;
+    parallel_for(ended, [&](size_t i) { writers[i].second->end_row_group(); });
+  }
+
   // All the files, complete, partition by partition.
   std::vector<DataFile> finish() {
     parallel_for(outputs_.size(), [&](size_t i) {
@@ -145,6 +162,7 @@ std::vector<DataFile> write_data_files(const TableMetadata& table, arrow::Record
         outputs.add_partition(partitioner.values(outputs.partitions()));
       }
       parallel_for(parts.size(), [&](size_t i) { outputs.write(parts[i].partition, *parts[i].rows); });
+      outputs.free_memory(options.row_group_memory);
     };
     const std::string step = fmt::format("table {}: reading the rows to write", options.table_name);
     for (std::shared_ptr<arrow::RecordBatch> batch;;) {

@@ -17,11 +17,17 @@ namespace floe {
 struct WriteOptions {
   std::string table_name;          // for messages
   int32_t max_open_writers = 100;  // one per partition; beyond it InvalidArgument says what to do
+  // What the open files together may hold of row groups that are not written yet. Beyond it the largest end early.
+  int64_t row_group_memory = 256 << 20;
   arrow::StopToken stop = arrow::StopToken::Unstoppable();
 };
 
 // Writes the stream as files of the table's default spec and current schema, rolling at
 // `write.target-file-size-bytes`. All files are durable on return. On any exception every file written is removed.
+//
+// Throws InvalidArgument for rows that do not fit the table or fall into too many partitions, NotSupported for table
+// properties that ask for another file format, another layout or encryption, Cancelled, and what the reader or the
+// store throws.
 std::vector<DataFile> write_data_files(const TableMetadata& table, arrow::RecordBatchReader& batches, Io& io,
                                        const WriteOptions& options);
 

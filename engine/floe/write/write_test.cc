@@ -1,0 +1,298 @@
+#include "floe/write/write.h"
+
+#include <arrow/api.h>
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <functional>
+#include <numeric>
+#include <set>
+
+#include "floe/arrow_status.h"
+#include "floe/file/parquet_reader.h"
+
+namespace floe {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+// Batches made one at a time by a function, which may throw.
+class MadeBatches : public arrow::RecordBatchReader {
+ public:
+  MadeBatches(int batches, std::function<std::shared_ptr<arrow::RecordBatch>(int)> make)
+      : batches_(batches), make_(std::move(make)), schema_(make_(0)->schema()) {}
+
+  std::shared_ptr<arrow::Schema> schema() const override { return schema_; }
+  arrow::Status ReadNext(std::shared_ptr<arrow::RecordBatch>* out) override {
+    try {
+      *out = next_ < batches_ ? make_(next_++) : nullptr;
+      return arrow::Status::OK();
+    } catch (...) {
+      return to_status(std::current_exception());
+    }
+  }
+
+ private:
+  const int batches_;
+  const std::function<std::shared_ptr<arrow::RecordBatch>(int)> make_;
+  const std::shared_ptr<arrow::Schema> schema_;
+  int next_ = 0;
+};
+
+// Rows (id, key): ids count up from `first_id`, keys are what `key_of` says.
+std::shared_ptr<arrow::RecordBatch> rows(int64_t first_id, int64_t n, const std::function<int32_t(int64_t)>& key_of) {
+  arrow::Int64Builder ids;
+  arrow::Int32Builder keys;
+  for (int64_t id = first_id; id < first_id + n; ++id) {
+    check(ids.Append(id), "append");
+    const int32_t key = key_of(id);
+    check(key < 0 ? keys.AppendNull() : keys.Append(key), "append");
+  }
+  return arrow::RecordBatch::Make(
+      arrow::schema({arrow::field("id", arrow::int64()), arrow::field("key", arrow::int32())}), n,
+      {*ids.Finish(), *keys.Finish()});
+}
+
+class Write : public testing::Test {
+ protected:
+  Write() : folder_(fs::temp_directory_path() / ("floe-write-" + new_uuid())), io_(make_io({})) {
+    fs::create_directories(folder_);
+  }
+  ~Write() override { fs::remove_all(folder_); }
+
+  TableMetadata table(const std::string& transform = "", Properties properties = {}) {
+    PartitionSpec spec;
+    if (!transform.empty()) {
+      spec.fields = {{.source_ids = {2},
+                      .field_id = 1000,
+                      .name = transform == "identity" ? "key" : "key_part",
+                      .transform = parse_transform(transform)}};
+    }
+    return new_table_metadata({.schema = {.fields = {{.id = 1, .name = "id", .type = primitive(TypeKind::kLong)},
+                                                     {.id = 2, .name = "key", .type = primitive(TypeKind::kInt)}}},
+                               .spec = spec,
+                               .location = folder_ / "t",
+                               .properties = std::move(properties)});
+  }
+
+  std::vector<std::string> files_on_disk() {
+    std::vector<std::string> files;
+    for (const auto& entry : fs::recursive_directory_iterator(folder_)) {
+      if (entry.is_regular_file()) files.push_back(entry.path());
+    }
+    return files;
+  }
+
+  // The ids in a file, and a check that what is said of it is so.
+  std::vector<int64_t> read_ids(const TableMetadata& metadata, const DataFile& file) {
+    EXPECT_EQ(static_cast<int64_t>(fs::file_size(file.file_path)), file.file_size_in_bytes);
+    auto reader = read_parquet(*io_, file, {.projection = *current_schema(metadata)}, {}, "", nullptr);
+    std::vector<int64_t> ids;
+    for (const auto& batch : *reader) {
+      const auto& array = static_cast<const arrow::Int64Array&>(*(*batch)->column(0));
+      ids.insert(ids.end(), array.raw_values(), array.raw_values() + array.length());
+    }
+    EXPECT_EQ(static_cast<int64_t>(ids.size()), file.record_count);
+    return ids;
+  }
+
+  fs::path folder_;
+  IoPtr io_;
+};
+
+TEST_F(Write, UnpartitionedRowsMakeOneFileInOrder) {
+  const TableMetadata metadata = table();
+  MadeBatches batches(3, [](int i) { return rows(i * 10, 10, [](int64_t) { return 1; }); });
+  const auto files = write_data_files(metadata, batches, *io_, {.table_name = "db.t"});
+  ASSERT_EQ(files.size(), 1);
+  EXPECT_TRUE(files[0].file_path.starts_with((folder_ / "t/data/00000-0-").string())) << files[0].file_path;
+  EXPECT_TRUE(files[0].file_path.ends_with("-00001.parquet"));
+  EXPECT_TRUE(files[0].partition.empty());
+  std::vector<int64_t> expected(30);
+  std::iota(expected.begin(), expected.end(), 0);
+  EXPECT_EQ(read_ids(metadata, files[0]), expected);
+  EXPECT_THAT(files_on_disk(), ElementsAre(files[0].file_path));
+}
+
+TEST_F(Write, EachPartitionGetsItsRowsInOneFile) {
+  const TableMetadata metadata = table("identity");
+  MadeBatches batches(
+      4, [](int i) { return rows(i * 1000, 1000, [](int64_t id) { return static_cast<int32_t>(id % 7) - 1; }); });
+  const auto files = write_data_files(metadata, batches, *io_, {.table_name = "db.t"});
+  ASSERT_EQ(files.size(), 7);
+  std::set<int64_t> seen;
+  for (const DataFile& file : files) {
+    ASSERT_EQ(file.partition.size(), 1);
+    const Value& key = file.partition[0];
+    const std::string folder =
+        fmt::format("/t/data/key={}/", key.is_null() ? "null" : std::to_string(key.as<int32_t>()));
+    EXPECT_THAT(file.file_path, HasSubstr(folder));
+    const std::vector<int64_t> ids = read_ids(metadata, file);
+    EXPECT_TRUE(std::is_sorted(ids.begin(), ids.end()));
+    for (const int64_t id : ids) {
+      EXPECT_EQ(id % 7 - 1, key.is_null() ? -1 : key.as<int32_t>());
+      EXPECT_TRUE(seen.insert(id).second);
+    }
+  }
+  EXPECT_EQ(seen.size(), 4000);
+}
+
+TEST_F(Write, PartitionsThatComeOneAfterTheOtherDoToo) {
+  const TableMetadata metadata = table("identity");
+  MadeBatches batches(
+      6, [](int i) { return rows(i * 100, 100, [](int64_t id) { return static_cast<int32_t>(id / 150); }); });
+  const auto files = write_data_files(metadata, batches, *io_, {.table_name = "db.t"});
+  ASSERT_EQ(files.size(), 4);
+  for (const DataFile& file : files) EXPECT_EQ(read_ids(metadata, file).size(), 150);
+}
+
+TEST_F(Write, FilesRollAtTheTargetSize) {
+  const TableMetadata metadata = table("", {{"write.target-file-size-bytes", "100000"}});
+  MadeBatches batches(20, [](int i) {
+    return rows(i * 10'000, 10'000, [](int64_t id) { return static_cast<int32_t>(id * 2654435761 % 1'000'000'007); });
+  });
+  const auto files = write_data_files(metadata, batches, *io_, {.table_name = "db.t"});
+  ASSERT_GT(files.size(), 3);
+  std::vector<int64_t> all;
+  std::set<std::string> names;
+  for (const DataFile& file : files) {
+    EXPECT_LT(file.file_size_in_bytes, 400'000);
+    EXPECT_TRUE(names.insert(file.file_path).second);
+    const auto ids = read_ids(metadata, file);
+    all.insert(all.end(), ids.begin(), ids.end());
+  }
+  std::vector<int64_t> expected(200'000);
+  std::iota(expected.begin(), expected.end(), 0);
+  EXPECT_EQ(all, expected);
+}
+
+TEST_F(Write, AHugeBatchIsTakenInPieces) {
+  const TableMetadata metadata = table("bucket[3]", {{"write.target-file-size-bytes", "100000"}});
+  MadeBatches batches(1, [](int) { return rows(0, 600'000, [](int64_t id) { return static_cast<int32_t>(id); }); });
+  const auto files = write_data_files(metadata, batches, *io_, {.table_name = "db.t"});
+  EXPECT_GT(files.size(), 6);  // some of the three partitions' files rolled
+  int64_t total = 0;
+  for (const DataFile& file : files) total += static_cast<int64_t>(read_ids(metadata, file).size());
+  EXPECT_EQ(total, 600'000);
+}
+
+TEST_F(Write, AStreamWithoutRowsMakesNoFiles) {
+  MadeBatches batches(2, [](int) { return rows(0, 0, [](int64_t) { return 0; }); });
+  EXPECT_TRUE(write_data_files(table("identity"), batches, *io_, {.table_name = "db.t"}).empty());
+  EXPECT_TRUE(files_on_disk().empty());
+}
+
+TEST_F(Write, TooManyPartitionsLeaveNothing) {
+  MadeBatches batches(
+      3, [](int i) { return rows(i * 100, 100, [](int64_t id) { return static_cast<int32_t>(id / 20); }); });
+  try {
+    write_data_files(table("identity", {{"write.target-file-size-bytes", "1"}}), batches, *io_,
+                     {.table_name = "db.t", .max_open_writers = 12});
+    FAIL();
+  } catch (const InvalidArgument& e) {
+    EXPECT_THAT(e.what(), HasSubstr("db.t"));
+    EXPECT_THAT(e.what(), HasSubstr("12"));
+  }
+  EXPECT_TRUE(files_on_disk().empty());
+}
+
+TEST_F(Write, AFailingStreamLeavesNothing) {
+  MadeBatches batches(9, [](int i) {
+    if (i == 5) throw IoError("the source broke");
+    return rows(i * 100, 100, [](int64_t id) { return static_cast<int32_t>(id % 3); });
+  });
+  EXPECT_THROW(write_data_files(table("identity", {{"write.target-file-size-bytes", "1"}}), batches, *io_,
+                                {.table_name = "db.t"}),
+               IoError);
+  EXPECT_TRUE(files_on_disk().empty());
+}
+
+TEST_F(Write, AStoreWithoutRoomLeavesNothing) {
+  const TableMetadata metadata = table("", {{"write.data.path", "/proc/no/such/place"}});
+  MadeBatches batches(2, [](int i) { return rows(i, 100, [](int64_t) { return 1; }); });
+  EXPECT_THROW(write_data_files(metadata, batches, *io_, {.table_name = "db.t"}), Error);
+}
+
+TEST_F(Write, StoppingLeavesNothing) {
+  arrow::StopSource stop;
+  MadeBatches batches(100, [&](int i) {
+    if (i == 5) stop.RequestStop();
+    EXPECT_LT(i, 7) << "went on after the request";
+    return rows(i * 100, 100, [](int64_t id) { return static_cast<int32_t>(id % 3); });
+  });
+  EXPECT_THROW(write_data_files(table("identity"), batches, *io_, {.table_name = "db.t", .stop = stop.token()}),
+               Cancelled);
+  EXPECT_TRUE(files_on_disk().empty());
+}
+
+TEST_F(Write, RowsThatDoNotFitLeaveNothing) {
+  MadeBatches batches(2, [](int) {
+    return arrow::RecordBatch::Make(arrow::schema({arrow::field("id", arrow::utf8())}), 0,
+                                    {*arrow::MakeEmptyArray(arrow::utf8())});
+  });
+  try {
+    write_data_files(table(), batches, *io_, {.table_name = "db.t"});
+    FAIL();
+  } catch (const InvalidArgument& e) {
+    EXPECT_THAT(e.what(), HasSubstr("db.t"));
+  }
+  EXPECT_TRUE(files_on_disk().empty());
+}
+
+TEST_F(Write, RefusesByNameWhatItDoesNotDo) {
+  for (const auto& [key, value] : Properties{{"write.format.default", "orc"},
+                                             {"write.location-provider.impl", "com.example.Locations"},
+                                             {"write.py-location-provider.impl", "my.Locations"},
+                                             {"encryption.key-id", "k"}}) {
+    MadeBatches batches(1, [](int) { return rows(0, 1, [](int64_t) { return 1; }); });
+    try {
+      write_data_files(table("", {{key, value}}), batches, *io_, {.table_name = "db.t"});
+      FAIL() << key;
+    } catch (const NotSupported& e) {
+      EXPECT_THAT(e.what(), HasSubstr(key));
+      EXPECT_THAT(e.what(), HasSubstr("db.t"));
+    }
+  }
+  MadeBatches batches(1, [](int) { return rows(0, 1, [](int64_t) { return 1; }); });
+  EXPECT_EQ(write_data_files(table("", {{"write.format.default", "PARQUET"}}), batches, *io_, {}).size(), 1);
+  EXPECT_THROW(write_data_files(table(), batches, *io_, {.max_open_writers = 0}), InvalidArgument);
+}
+
+// Row groups end early, and nothing else changes.
+TEST_F(Write, ManyOpenFilesShareTheirMemory) {
+  const TableMetadata metadata = table("bucket[20]");
+  MadeBatches batches(10, [](int i) {
+    return rows(i * 100'000, 100'000, [](int64_t id) { return static_cast<int32_t>(id * 2654435761 % 1'000'000'007); });
+  });
+  const auto files = write_data_files(metadata, batches, *io_, {.table_name = "db.t", .row_group_memory = 1 << 20});
+  ASSERT_EQ(files.size(), 20);
+  int64_t total = 0;
+  bool early = false;
+  for (const DataFile& file : files) {
+    total += static_cast<int64_t>(read_ids(metadata, file).size());
+    early |= file.split_offsets.size() > 1;
+  }
+  EXPECT_EQ(total, 1'000'000);
+  EXPECT_TRUE(early);
+}
+
+// A partition that gets a row of each batch must not keep all the batches.
+TEST_F(Write, ARarePartitionDoesNotKeepBatchesInMemory) {
+  const TableMetadata metadata = table("identity");
+  int64_t most = 0;
+  const int64_t before = arrow::default_memory_pool()->bytes_allocated();
+  MadeBatches batches(60, [&](int i) {
+    most = std::max(most, arrow::default_memory_pool()->bytes_allocated() - before);
+    return rows(i * 100'000, 100'000, [](int64_t id) { return id % 100'000 == 500 ? 1 : 0; });
+  });
+  const auto files = write_data_files(metadata, batches, *io_, {.table_name = "db.t"});
+  ASSERT_EQ(files.size(), 2);
+  EXPECT_LT(most, 30 << 20) << "60 batches take 72 MB";
+}
+
+}  // namespace
+}  // namespace floe
