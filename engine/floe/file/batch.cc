@@ -375,12 +375,15 @@ std::shared_ptr<arrow::Buffer> validity_of(const arrow::Array& array, std::strin
                path);
 }
 
+[[noreturn]] void refuse_size(const std::string& path) {
+  throw InvalidArgument(
+      fmt::format("column {} has more than 2 GiB or 2 billion elements in one batch: pass smaller batches", path));
+}
+
 // 32-bit offsets that start at 0.
 template <typename Offset>
 std::shared_ptr<arrow::Buffer> rebased_offsets(const Offset* offsets, int64_t length, const std::string& path) {
-  if (offsets[length] - offsets[0] > INT32_MAX)
-    throw InvalidArgument(
-        fmt::format("column {} has more than 2 GiB or 2 billion elements in one batch: pass smaller batches", path));
+  if (offsets[length] - offsets[0] > INT32_MAX) refuse_size(path);
   auto buffer = check(arrow::AllocateBuffer((length + 1) * static_cast<int64_t>(sizeof(int32_t))), path);
   auto* out = reinterpret_cast<int32_t*>(buffer->mutable_data());
   for (int64_t i = 0; i <= length; ++i) out[i] = static_cast<int32_t>(offsets[i] - offsets[0]);
@@ -430,6 +433,24 @@ ArrayPtr fit_list(const Plan& plan, const ListArray& array, const Parent* parent
                                                  array.null_count()));
 }
 
+// A list view, whose elements may lie in any order, as a list. (Arrow 26 has a conversion, and loses the elements of
+// slices and after nulls in it.)
+template <typename ListViewArray>
+ArrayPtr in_order(const Plan& plan, const ListViewArray& array) {
+  arrow::Int64Builder elements;
+  std::vector<int64_t> offsets = {0};
+  for (int64_t i = 0; i < array.length(); ++i) {
+    const int64_t size = array.IsNull(i) ? 0 : array.value_length(i);
+    if (offsets.back() + size > INT32_MAX) refuse_size(plan.path);  // views may overlap: a small batch can say much
+    for (int64_t e = 0; e < size; ++e) check(elements.Append(array.value_offset(i) + e), plan.path);
+    offsets.push_back(offsets.back() + size);
+  }
+  const ArrayPtr values = check(arrow::compute::Take(*array.values(), *check(elements.Finish(), plan.path)), plan.path);
+  return arrow::MakeArray(arrow::ArrayData::Make(
+      arrow::large_list(array.list_view_type()->value_field()), array.length(),
+      {validity_of(array, plan.path), arrow::Buffer::FromVector(offsets)}, {values->data()}, array.null_count()));
+}
+
 ArrayPtr fit_any_list(const Plan& plan, const ArrayPtr& array, const Parent* parent) {
   const auto elements = [&](const arrow::Array& values, int64_t first, int64_t count, const Parent& here) {
     return fit(plan.children[0], values.Slice(first, count), &here);
@@ -439,16 +460,10 @@ ArrayPtr fit_any_list(const Plan& plan, const ArrayPtr& array, const Parent* par
       return fit_list(plan, static_cast<const arrow::ListArray&>(*array), parent, elements);
     case arrow::Type::LARGE_LIST:
       return fit_list(plan, static_cast<const arrow::LargeListArray&>(*array), parent, elements);
-    case arrow::Type::LIST_VIEW: {
-      const auto& view = static_cast<const arrow::ListViewArray&>(*array);
-      return fit_any_list(plan, check(arrow::ListArray::FromListView(view, arrow::default_memory_pool()), plan.path),
-                          parent);
-    }
-    case arrow::Type::LARGE_LIST_VIEW: {
-      const auto& view = static_cast<const arrow::LargeListViewArray&>(*array);
-      return fit_any_list(
-          plan, check(arrow::LargeListArray::FromListView(view, arrow::default_memory_pool()), plan.path), parent);
-    }
+    case arrow::Type::LIST_VIEW:
+      return fit_any_list(plan, in_order(plan, static_cast<const arrow::ListViewArray&>(*array)), parent);
+    case arrow::Type::LARGE_LIST_VIEW:
+      return fit_any_list(plan, in_order(plan, static_cast<const arrow::LargeListViewArray&>(*array)), parent);
     default: {  // of fixed size
       const auto type = arrow::list(array->type()->field(0));
       return fit_any_list(plan, check(arrow::compute::Cast(*array, type), plan.path), parent);
