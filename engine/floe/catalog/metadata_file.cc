@@ -35,9 +35,7 @@ int32_t version_of(const std::string& location) {
 }  // namespace
 
 std::string next_metadata_location(const TableMetadata& metadata, const std::string& previous_location) {
-  std::string folder = string_property(metadata.properties, "write.metadata.path", "");
-  while (folder.size() > 1 && folder.back() == '/') folder.pop_back();
-  if (folder.empty()) folder = metadata.location + "/metadata";
+  const std::string folder = metadata_folder(metadata);
   const std::string_view extension = wants_gzip(metadata.properties) ? kGzipExtension : ".metadata.json";
   return fmt::format("{}/{:05}-{}{}", folder, version_of(previous_location) + 1, new_uuid(), extension);
 }
