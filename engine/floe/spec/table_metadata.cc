@@ -199,6 +199,18 @@ std::string string_property(const Properties& properties, std::string_view key, 
   return found == properties.end() ? std::string(otherwise) : found->second;
 }
 
+std::string resolve_path(const TableMetadata& table, std::string_view path) {
+  const bool absolute = path.starts_with('/') || path.find(':') != std::string_view::npos;
+  std::string resolved = absolute ? std::string(path) : fmt::format("{}/{}", table.location, path);
+  while (resolved.size() > 1 && resolved.ends_with('/') && !resolved.ends_with("://")) resolved.pop_back();
+  return resolved;
+}
+
+std::string metadata_folder(const TableMetadata& table) {
+  const std::string path = string_property(table.properties, "write.metadata.path", "");
+  return resolve_path(table, path.empty() ? "metadata" : path);
+}
+
 std::string new_uuid() {
   auto bytes = random_bytes<16>();
   bytes[6] = (bytes[6] & 0x0f) | 0x40;  // version 4

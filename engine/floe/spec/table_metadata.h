@@ -88,6 +88,12 @@ int64_t int_property(const Properties& properties, std::string_view key, int64_t
 bool bool_property(const Properties& properties, std::string_view key, bool otherwise);
 std::string string_property(const Properties& properties, std::string_view key, std::string_view otherwise);
 
+// Where a path that a property gives points to, without trailing slashes: a relative one starts at the table's location
+// ("Path Construction").
+std::string resolve_path(const TableMetadata& table, std::string_view path);
+// Where metadata files go: `write.metadata.path`, else "<location>/metadata".
+std::string metadata_folder(const TableMetadata& table);
+
 std::string new_uuid();     // random, version 4
 int64_t new_snapshot_id();  // random, positive
 int64_t now_ms();           // Unix time

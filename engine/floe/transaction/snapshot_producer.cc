@@ -78,7 +78,7 @@ TableCommit SnapshotProducer::build(const LoadedTable& base) {
   const Snapshot* parent = parent_snapshot(table, change_.branch);
   Snapshot snapshot = next_snapshot(table, parent);
   snapshot.manifest_list =
-      metadata_location(table, fmt::format("snap-{}-{}-{}.avro", snapshot_id_, list_locations_.size(), uuid_));
+      fmt::format("{}/snap-{}-{}-{}.avro", metadata_folder(table), snapshot_id_, list_locations_.size(), uuid_);
 
   std::vector<ManifestFile> manifests;
   for (ManifestFile manifest : manifests_) {
@@ -150,7 +150,7 @@ void SnapshotProducer::encode_manifests(const TableMetadata& table) {
     for (const DataFile* file : files) {
       writer.add({.status = EntryStatus::kAdded, .snapshot_id = snapshot_id_, .file = *file});
     }
-    const std::string location = metadata_location(table, fmt::format("{}-m{}.avro", uuid_, manifests_.size()));
+    const std::string location = fmt::format("{}/{}-m{}.avro", metadata_folder(table), uuid_, manifests_.size());
     auto [bytes, manifest] = writer.finish(location, 0);
     unwritten_.emplace_back(location, std::move(bytes));
     manifests_.push_back(std::move(manifest));
@@ -161,11 +161,6 @@ void SnapshotProducer::encode_manifests(const TableMetadata& table) {
 void SnapshotProducer::write_files() {
   parallel_for(unwritten_.size(), [&](size_t i) { io_->write(unwritten_[i].first, unwritten_[i].second); });
   unwritten_.clear();
-}
-
-std::string SnapshotProducer::metadata_location(const TableMetadata& table, const std::string& file_name) const {
-  const std::string path = string_property(table.properties, "write.metadata.path", "");
-  return fmt::format("{}/{}", path.empty() ? table.location + "/metadata" : path, file_name);
 }
 
 void SnapshotProducer::succeeded(const TableMetadata& table) noexcept {

@@ -44,7 +44,6 @@ class SnapshotProducer {
   Snapshot next_snapshot(const TableMetadata& table, const Snapshot* parent) const;
   TableCommit commit_of(const LoadedTable& base, Snapshot snapshot) const;
   void write_files();
-  std::string metadata_location(const TableMetadata& table, const std::string& file_name) const;
 
   IoPtr io_;
   const SnapshotChange change_;

@@ -4,7 +4,6 @@
 #include <string>
 #include <string_view>
 
-#include "floe/error.h"
 #include "floe/spec/transform.h"
 #include "floe/write/write.h"
 
@@ -13,26 +12,14 @@ namespace {
 
 constexpr int kHashBits = 20;
 
-std::string_view without_trailing_slashes(std::string_view path) {
-  while (path.size() > 1 && path.ends_with('/') && !path.ends_with("://")) path.remove_suffix(1);
-  return path;
-}
-
-// "Path Construction": a path that is not absolute is relative to the table's location.
-std::string resolve(std::string_view path, std::string_view table_location) {
-  path = without_trailing_slashes(path);
-  const bool absolute = path.starts_with('/') || path.find(':') != std::string_view::npos;
-  return absolute ? std::string(path) : fmt::format("{}/{}", without_trailing_slashes(table_location), path);
-}
-
 std::string data_folder(const TableMetadata& table, bool object_storage) {
   for (std::string_view key : {"write.data.path", "write.object-storage.path", "write.folder-storage.path"}) {
     if (key == "write.object-storage.path" && !object_storage) continue;
     if (auto found = table.properties.find(key); found != table.properties.end() && !found->second.empty()) {
-      return resolve(found->second, table.location);
+      return resolve_path(table, found->second);
     }
   }
-  return resolve("data", table.location);
+  return resolve_path(table, "data");
 }
 
 // The low 20 bits of the name's hash as binary digits, in folders of 4, 4, 4 and 8 of them.
@@ -47,8 +34,7 @@ std::string hash_folders(std::string_view name) {
 }
 
 // "<database>/<table>", by which a reader of an object store knows whose files these are.
-std::string location_context(std::string_view table_location) {
-  const std::string_view path = without_trailing_slashes(table_location);
+std::string location_context(std::string_view path) {
   const size_t last = path.rfind('/');
   if (last == std::string_view::npos || last == 0) return std::string(path.substr(last == 0 ? 1 : 0));
   const size_t parent = path.rfind('/', last - 1);
@@ -67,7 +53,7 @@ std::string data_location(const TableMetadata& table, const std::string& partiti
   const bool with_partition = bool_property(table.properties, "write.object-storage.partitioned-paths", true);
   const std::string name =
       with_partition && !partition_path.empty() ? fmt::format("{}/{}", partition_path, file_name) : file_name;
-  if (!folder.starts_with(without_trailing_slashes(table.location))) {
+  if (!folder.starts_with(table.location)) {
     return fmt::format("{}/{}/{}/{}", folder, hash_folders(name), location_context(table.location), name);
   }
   return fmt::format("{}/{}{}{}", folder, hash_folders(name), with_partition ? '/' : '-', name);
