@@ -54,8 +54,10 @@ std::shared_ptr<Plan> make_plan(const Scan& scan) {
 std::shared_ptr<OpenStream> read_plan(const Plan& self) {
   arrow::StopSource stop;
   const ScanOptions options = with(self.options, stop);
-  auto reader = interruptible(stop, [&] { return read(self.table.metadata(), self.plan, options, self.table.io()); });
-  return OpenStream::make(std::move(reader), std::move(stop));
+  auto counters = std::make_shared<ScanCounters>();
+  auto reader =
+      interruptible(stop, [&] { return read(self.table.metadata(), self.plan, options, self.table.io(), counters); });
+  return OpenStream::make(std::move(reader), std::move(stop), std::move(counters));
 }
 
 int64_t count_rows(const Plan& self) {

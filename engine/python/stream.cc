@@ -91,6 +91,17 @@ std::optional<Batch> read_next(OpenStream& stream) {
   return Batch{std::move(batch)};
 }
 
+nb::dict counters(const OpenStream& stream) {
+  nb::dict out;
+  if (const ScanCounters* counted = stream.counters()) {
+    out["files_read"] = counted->files_read.load();
+    out["row_groups_read"] = counted->row_groups_read.load();
+    out["row_groups_pruned"] = counted->row_groups_pruned.load();
+    out["rows_out"] = counted->rows_out.load();
+  }
+  return out;
+}
+
 // Everything that is left, as a stream over what is now in memory.
 std::shared_ptr<OpenStream> read_all(OpenStream& stream) {
   auto batches = interruptible(stream.stop(), [&] {
@@ -104,8 +115,9 @@ std::shared_ptr<OpenStream> read_all(OpenStream& stream) {
 
 }  // namespace
 
-std::shared_ptr<OpenStream> OpenStream::make(std::shared_ptr<arrow::RecordBatchReader> inner, arrow::StopSource stop) {
-  std::shared_ptr<OpenStream> stream(new OpenStream(std::move(inner), std::move(stop)));
+std::shared_ptr<OpenStream> OpenStream::make(std::shared_ptr<arrow::RecordBatchReader> inner, arrow::StopSource stop,
+                                             std::shared_ptr<const ScanCounters> counters) {
+  std::shared_ptr<OpenStream> stream(new OpenStream(std::move(inner), std::move(stop), std::move(counters)));
   remember(stream);
   return stream;
 }
@@ -120,18 +132,8 @@ arrow::Status OpenStream::ReadNext(std::shared_ptr<arrow::RecordBatch>* batch) {
   if (inner_ == nullptr) return arrow::Status::Cancelled("the stream is closed");
   try {
     return inner_->ReadNext(batch);
-  } catch (const Cancelled& error) {
-    failure_ = std::current_exception();
-    return arrow::Status::Cancelled(error.what());
-  } catch (const NotSupported& error) {
-    failure_ = std::current_exception();
-    return arrow::Status::NotImplemented(error.what());
-  } catch (const CorruptFile& error) {
-    failure_ = std::current_exception();
-    return arrow::Status::Invalid(error.what());
-  } catch (const std::exception& error) {
-    failure_ = std::current_exception();
-    return arrow::Status::IOError(error.what());
+  } catch (...) {
+    return to_status(std::current_exception());
   }
 }
 
@@ -144,9 +146,7 @@ arrow::Status OpenStream::Close() {
 
 std::shared_ptr<arrow::RecordBatch> OpenStream::next() {
   std::shared_ptr<arrow::RecordBatch> batch;
-  const arrow::Status status = ReadNext(&batch);
-  if (failure_) std::rethrow_exception(failure_);
-  check(status, "reading a table");
+  check(ReadNext(&batch), "reading a table");
   return batch;
 }
 
@@ -198,6 +198,7 @@ void bind_stream(nb::module_& m) {
           nb::arg("requested_schema") = nb::none(),
           "What is left of the stream. Reading it through the capsule does not see Ctrl-C within one batch.")
       .def("__arrow_c_schema__", [](const OpenStream& self) { return export_schema(*self.schema()); })
+      .def_prop_ro("counters", &counters, "What reading has done so far: files, row groups and rows.")
       .def("read_next", &read_next, "The next batch, or None at the end.")
       .def("read_all", &read_all, "What is left, in memory.")
       .def(

@@ -5,11 +5,11 @@
 #include <arrow/util/cancel.h>
 #include <nanobind/nanobind.h>
 
-#include <exception>
 #include <functional>
 #include <memory>
 #include <mutex>
 
+#include "floe/scan/scan.h"
 #include "interrupt.h"
 
 namespace floe::python {
@@ -18,8 +18,9 @@ namespace floe::python {
 // when the interpreter ends.
 class OpenStream final : public arrow::RecordBatchReader {
  public:
-  // `stop` is what the inner reader listens to.
-  static std::shared_ptr<OpenStream> make(std::shared_ptr<arrow::RecordBatchReader> inner, arrow::StopSource stop);
+  // `stop` is what the inner reader listens to; `counters` is what it counts, if it does.
+  static std::shared_ptr<OpenStream> make(std::shared_ptr<arrow::RecordBatchReader> inner, arrow::StopSource stop,
+                                          std::shared_ptr<const ScanCounters> counters = nullptr);
   ~OpenStream() override;
 
   std::shared_ptr<arrow::Schema> schema() const override { return schema_; }
@@ -30,16 +31,18 @@ class OpenStream final : public arrow::RecordBatchReader {
   std::shared_ptr<arrow::RecordBatch> next();
 
   arrow::StopSource& stop() { return stop_; }
+  const ScanCounters* counters() const { return counters_.get(); }
 
  private:
-  OpenStream(std::shared_ptr<arrow::RecordBatchReader> inner, arrow::StopSource stop)
-      : inner_(std::move(inner)), stop_(std::move(stop)), schema_(inner_->schema()) {}
+  OpenStream(std::shared_ptr<arrow::RecordBatchReader> inner, arrow::StopSource stop,
+             std::shared_ptr<const ScanCounters> counters)
+      : inner_(std::move(inner)), stop_(std::move(stop)), schema_(inner_->schema()), counters_(std::move(counters)) {}
 
   std::mutex mutex_;
   std::shared_ptr<arrow::RecordBatchReader> inner_;  // null once closed
   arrow::StopSource stop_;
   std::shared_ptr<arrow::Schema> schema_;
-  std::exception_ptr failure_;  // what ReadNext told as a status
+  std::shared_ptr<const ScanCounters> counters_;
 };
 
 // Stops and closes all of them.

@@ -58,7 +58,7 @@ class BatchStream:
 
     @property
     def counters(self) -> dict[str, int]:
-        """What reading has done so far: files and row groups, read and pruned."""
+        """What reading has done so far: files_read, row_groups_read, row_groups_pruned, rows_out."""
 
 class Plan:
     """The files that a scan has to read, as an Arrow stream of one row per file."""

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from floe_core import FieldType, PartitionField, PartitionSpec, SchemaField, TableConfig, TableSchema
+
+ID = SchemaField(field_id=1, name="id", field_type=FieldType.LONG, required=True)
+SCHEMA = TableSchema(fields=(ID,))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"field_id": 0, "name": "a", "field_type": "int"}, "field_id"),
+        ({"field_id": 1, "name": "1a", "field_type": "int"}, "name"),
+        ({"field_id": 1, "name": "a", "field_type": "integer"}, "field_type"),
+        ({"field_id": 1, "name": "a", "field_type": "decimal"}, "precision"),
+        ({"field_id": 1, "name": "a", "field_type": "decimal", "precision": 39}, "precision"),
+        ({"field_id": 1, "name": "a", "field_type": "decimal", "precision": 2, "scale": 3}, "scale 3 is more"),
+        ({"field_id": 1, "name": "a", "field_type": "int", "precision": 3}, "only a decimal"),
+        ({"field_id": 1, "name": "a", "field_type": "fixed"}, "length"),
+        ({"field_id": 1, "name": "a", "field_type": "int", "nullable": True}, "nullable"),
+    ],
+)
+def test_columns_that_cannot_be(arguments: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        SchemaField(**arguments)
+
+
+def test_column_ids_and_names_must_differ() -> None:
+    with pytest.raises(ValidationError, match=r"column ids used more than once: \[1\]"):
+        TableSchema(fields=(ID, SchemaField(field_id=1, name="other", field_type=FieldType.INT)))
+    with pytest.raises(ValidationError, match=r"column names used more than once: \['id'\]"):
+        TableSchema(fields=(ID, SchemaField(field_id=2, name="id", field_type=FieldType.INT)))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"transform": "bucket"}, "num_buckets"),
+        ({"transform": "truncate"}, "width"),
+        ({"transform": "identity", "width": 3}, "width"),
+        ({"transform": "month", "partition_field_id": 999}, "partition_field_id"),
+        ({"transform": "week"}, "transform"),
+    ],
+)
+def test_partition_fields_that_cannot_be(arguments: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        PartitionField(**{"source_field_id": 1, "partition_field_id": 1000, "name": "p", **arguments})
+
+
+def test_a_partition_needs_its_column() -> None:
+    spec = PartitionSpec(
+        fields=(PartitionField(source_field_id=9, partition_field_id=1000, name="p", transform="identity"),)
+    )
+    with pytest.raises(ValidationError, match="no column has the id 9"):
+        TableConfig(namespace="ns", table_name="t", table_schema=SCHEMA, partition_spec=spec)
+
+
+def test_a_table_may_spell_its_schema_both_ways() -> None:
+    ours = TableConfig(namespace="ns", table_name="t", table_schema=SCHEMA)
+    assert TableConfig.model_validate({"namespace": "ns", "table_name": "t", "schema": SCHEMA.model_dump()}) == ours
+    assert ours.identifier == "ns.t"
+    assert TableConfig.model_validate_json(ours.model_dump_json()) == ours
+
+
+def test_values_do_not_change() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        ID.name = "other"

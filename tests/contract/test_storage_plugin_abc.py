@@ -1,0 +1,139 @@
+"""What every StoragePlugin satisfies, asked of ours and of one written from the interface's docstring alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from floe_core import (
+    FieldType,
+    HealthState,
+    NotSupportedError,
+    PluginConfigurationError,
+    SchemaField,
+    StoragePlugin,
+    TableConfig,
+    TableSchema,
+)
+from floe_iceberg.catalog import FloeCatalog
+from floe_iceberg.plugin import IcebergStorageConfig, IcebergStoragePlugin
+
+CONFIG = TableConfig(
+    namespace="ns",
+    table_name="t",
+    table_schema=TableSchema(
+        fields=(
+            SchemaField(field_id=1, name="id", field_type=FieldType.LONG, required=True),
+            SchemaField(field_id=2, name="price", field_type=FieldType.DECIMAL, precision=9, scale=2),
+        )
+    ),
+)
+ROWS = pa.table({"id": [1, 2]}, schema=pa.schema([pa.field("id", pa.int64(), nullable=False)]))
+
+
+class InMemoryPlugin(StoragePlugin):
+    """The least that a storage plugin can be."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tables: dict[str, list[pa.Table]] = {}
+
+    name = "in-memory"  # type: ignore[assignment]
+    version = "1.0.0"  # type: ignore[assignment]
+    floe_api_version = "1.0"  # type: ignore[assignment]
+
+    def create_table(self, config: TableConfig, *, if_not_exists: bool = False) -> Any:
+        if config.identifier in self.tables and not if_not_exists:
+            raise FileExistsError(config.identifier)
+        return self.tables.setdefault(config.identifier, [])
+
+    def load_table(self, identifier: str) -> Any:
+        return self.tables[identifier]
+
+    def append(self, table: Any, data: Any, *, snapshot_properties: Mapping[str, str] | None = None) -> Any:
+        table.append(pa.table(data))
+        return table
+
+
+def iceberg(folder: Path) -> IcebergStoragePlugin:
+    properties = {"uri": f"sqlite:///{folder}/catalog.db", "warehouse": f"file://{folder}/warehouse"}
+    return IcebergStoragePlugin(IcebergStorageConfig(catalog_name="plugin", catalog_properties=properties))
+
+
+@pytest.fixture(params=[iceberg, lambda _: InMemoryPlugin()], ids=["iceberg", "in-memory"])
+def plugin(request: pytest.FixtureRequest, tmp_path: Path) -> StoragePlugin:
+    make: Callable[[Path], StoragePlugin] = request.param
+    return make(tmp_path)
+
+
+@pytest.mark.requirement("REQ-041")
+def test_an_incomplete_plugin_cannot_be_made() -> None:
+    class Incomplete(StoragePlugin):
+        pass
+
+    with pytest.raises(TypeError, match="append.*create_table.*load_table"):
+        Incomplete()  # type: ignore[abstract]
+
+
+@pytest.mark.requirement("REQ-043")
+def test_create_twice(plugin: StoragePlugin) -> None:
+    plugin.create_table(CONFIG)
+    with pytest.raises(Exception, match=r"ns\.t"):
+        plugin.create_table(CONFIG)
+    plugin.create_table(CONFIG, if_not_exists=True)
+
+
+@pytest.mark.requirement("REQ-041")
+def test_append_keeps_what_is_there(plugin: StoragePlugin) -> None:
+    table = plugin.append(plugin.create_table(CONFIG), ROWS)
+    plugin.append(table, ROWS, snapshot_properties={"run": "7"})
+    assert plugin.load_table("ns.t")
+
+
+def test_what_is_not_there(plugin: StoragePlugin) -> None:
+    with pytest.raises(Exception, match="missing"):
+        plugin.load_table("ns.missing")
+
+
+def test_what_a_plugin_need_not_do_says_so() -> None:
+    plugin = InMemoryPlugin()
+    with pytest.raises(NotSupportedError, match="in-memory does not support evolve_schema"):
+        plugin.evolve_schema([], [])
+    assert plugin.health_check().state is HealthState.HEALTHY
+
+
+def test_iceberg_rows_and_properties_arrive(tmp_path: Path) -> None:
+    plugin = iceberg(tmp_path)
+    table = plugin.append(plugin.create_table(CONFIG), ROWS, snapshot_properties={"run": "7"})
+    assert plugin.load_table("ns.t").scan().to_arrow().column("id").to_pylist() == [1, 2]
+    assert table.current_snapshot() is not None
+    assert table.current_snapshot().summary.additional_properties["run"] == "7"
+    plugin.drop_table("ns.t")
+    assert not plugin.catalog.table_exists("ns.t")
+
+
+def test_health_is_that_of_the_catalog(tmp_path: Path) -> None:
+    assert iceberg(tmp_path).health_check(timeout=30).state is HealthState.HEALTHY
+    nowhere = IcebergStorageConfig(
+        catalog_name="x", catalog_properties={"uri": f"sqlite:///{tmp_path}/no/such/folder/c.db", "warehouse": "/tmp/w"}
+    )
+    status = IcebergStoragePlugin(nowhere).health_check()
+    assert status.state is HealthState.UNHEALTHY
+    assert status.details["exception_type"] == "IoError"
+
+
+def test_configuration_of_the_wrong_kind(tmp_path: Path) -> None:
+    catalog = FloeCatalog("x", type="in-memory", warehouse=f"file://{tmp_path}")
+    with pytest.raises(PluginConfigurationError, match="not both"):
+        IcebergStoragePlugin(IcebergStorageConfig(), catalog=catalog)
+    with pytest.raises(PluginConfigurationError, match="expected IcebergStorageConfig, not TableConfig"):
+        IcebergStoragePlugin().configure(CONFIG)
+
+
+def test_configuration_is_not_printed() -> None:
+    secret = IcebergStorageConfig(catalog_properties={"uri": "postgresql://u:hunter2@host/db"})
+    assert "hunter2" not in repr(secret)

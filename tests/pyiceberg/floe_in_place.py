@@ -1,0 +1,80 @@
+"""A pytest plugin for PyIceberg's own tests: wherever they make a catalog or a table, they get one of ours.
+
+Loaded with ``-p floe_in_place``, before PyIceberg's conftest. What is known to differ is in ``deviations.toml`` with the
+reason; such a test has to fail, so that the list stays true.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import tomllib
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from unittest import mock
+
+import pyiceberg.catalog.memory
+import pyiceberg.catalog.sql
+import pyiceberg.table
+import pytest
+import sqlalchemy
+
+from floe_iceberg.catalog import FloeCatalog
+from floe_iceberg.table import FloeStaticTable, FloeTable
+
+# PyIceberg's conftest imports what its tests against AWS need. None of those runs here.
+for name in ("boto3", "moto", "moto.server"):
+    absent = ModuleType(name)
+    absent.__dict__.update(mock_aws=mock.MagicMock(), ThreadedMotoServer=mock.MagicMock())
+    sys.modules.setdefault(name, absent)
+
+
+class SqlCatalog(FloeCatalog):
+    """Ours, with SQLAlchemy's view of the same database as ``engine``: the tests look into it and write to it."""
+
+    def __init__(self, name: str, **properties: str) -> None:
+        if properties.get("uri") == "sqlite:///:memory:":
+            # No other connection could look into a database in memory.
+            self._folder = tempfile.TemporaryDirectory()
+            properties["uri"] = f"sqlite:///{self._folder.name}/catalog.db"
+        super().__init__(name, **{"type": "sql", **properties})
+        self.engine = sqlalchemy.create_engine(self.properties["uri"])
+
+    def create_tables(self) -> None:
+        self._init_catalog()
+
+    def destroy_tables(self) -> None:
+        pyiceberg.catalog.sql.SqlCatalogBaseTable.metadata.drop_all(self.engine)
+        self.engine.dispose()
+
+    def _init_catalog(self) -> None:
+        self._handle = self._open()
+
+
+class InMemoryCatalog(FloeCatalog):
+    """Ours, opened as PyIceberg's is."""
+
+    def __init__(self, name: str, **properties: str) -> None:
+        super().__init__(name, **{"type": "in-memory", **properties})
+
+
+replaced: list[tuple[ModuleType, str, Any]] = [
+    (pyiceberg.catalog.sql, "SqlCatalog", SqlCatalog),
+    (pyiceberg.catalog.memory, "InMemoryCatalog", InMemoryCatalog),
+    (pyiceberg.table, "Table", FloeTable),
+    (pyiceberg.table, "StaticTable", FloeStaticTable),
+]
+for module, name, ours in replaced:
+    setattr(module, name, ours)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    listed: dict[str, str] = tomllib.loads((Path(__file__).parent / "deviations.toml").read_text())
+    known = {item.nodeid: item for item in items}
+    files = {nodeid.partition("::")[0] for nodeid in known}
+    deviations = {nodeid: reason for nodeid, reason in listed.items() if nodeid.partition("::")[0] in files}
+    if missing := deviations.keys() - known.keys():
+        raise pytest.UsageError(f"deviations.toml names tests that are not there: {sorted(missing)}")
+    for nodeid, reason in deviations.items():
+        known[nodeid].add_marker(pytest.mark.xfail(reason=reason, strict=True))
