@@ -1,6 +1,7 @@
 // Writes JSON text straight into a string, for the parts of metadata that come by the thousand. Internal to the engine.
 #pragma once
 
+#include <algorithm>
 #include <charconv>
 #include <concepts>
 #include <cstdint>
@@ -16,13 +17,13 @@ namespace floe::json {
 class Writer {
  public:
   void begin_object() { open('{'); }
-  void end_object() { out_ += '}'; }
+  void end_object() { put("}"); }
   void begin_array() { open('['); }
-  void end_array() { out_ += ']'; }
+  void end_array() { put("]"); }
 
   void key(std::string_view name) {
     value(name);
-    out_ += ':';
+    put(":");
   }
 
   void value(std::string_view text);
@@ -30,15 +31,15 @@ class Writer {
   void value(bool b) { raw(b ? "true" : "false"); }
   template <std::integral T>
   void value(T number) {
-    char digits[24];
-    raw({digits, std::to_chars(digits, digits + sizeof(digits), number).ptr});
+    char* const start = comma(kMaxDigits);
+    size_ += static_cast<size_t>(std::to_chars(start, start + kMaxDigits, number).ptr - start);
   }
   void null() { raw("null"); }
 
   // Text that is JSON already.
   void raw(std::string_view json) {
-    comma();
-    out_ += json;
+    std::memcpy(comma(json.size()), json.data(), json.size());
+    size_ += json.size();
   }
 
   template <typename T>
@@ -47,19 +48,38 @@ class Writer {
     value(content);
   }
 
-  void reserve(size_t bytes) { out_.reserve(bytes); }
-  std::string take() { return std::move(out_); }
+  void reserve(size_t bytes) { room_for(bytes); }
+  std::string take() {
+    out_.resize(size_);
+    size_ = 0;
+    return std::move(out_);
+  }
 
  private:
-  void open(char bracket) {
-    comma();
-    out_ += bracket;
-  }
-  void comma() {
-    if (!out_.empty() && out_.back() != '{' && out_.back() != '[' && out_.back() != ':') out_ += ',';
-  }
+  static constexpr size_t kMaxDigits = 24;
 
-  std::string out_;
+  // Where the next byte goes; there is room for `bytes` of them and a comma.
+  char* room_for(size_t bytes) {
+    if (size_ + bytes + 1 > out_.size()) [[unlikely]]
+      out_.resize(std::max(2 * out_.size(), size_ + bytes + 1));
+    return out_.data() + size_;
+  }
+  void put(std::string_view text) {
+    std::memcpy(room_for(text.size()), text.data(), text.size());
+    size_ += text.size();
+  }
+  // The same after the comma, where one is due.
+  char* comma(size_t bytes) {
+    char* next = room_for(bytes);
+    if (size_ == 0 || next[-1] == '{' || next[-1] == '[' || next[-1] == ':') return next;
+    *next = ',';
+    ++size_;
+    return next + 1;
+  }
+  void open(char bracket) { raw({&bracket, 1}); }
+
+  std::string out_;  // longer than what is written
+  size_t size_ = 0;
 };
 
 // Whether a JSON string may not hold one of these 8 bytes as it is: a control character, a quote or a backslash.
@@ -70,32 +90,35 @@ inline bool needs_escape(uint64_t bytes) {
 }
 
 inline void Writer::value(std::string_view text) {
-  comma();
-  out_ += '"';
-  size_t plain = 0;  // where the run of bytes that need no escape begins
+  constexpr size_t kLongestEscape = 6;
+  char* next = comma(kLongestEscape * text.size() + 2);
+  const char* const start = next;
+  *next++ = '"';
   size_t i = 0;
   while (i < text.size()) {
-    uint64_t next = 0;
-    if (i + sizeof(next) <= text.size()) {
-      std::memcpy(&next, text.data() + i, sizeof(next));
-      if (!needs_escape(next)) [[likely]] {
-        i += sizeof(next);
+    if (i + sizeof(uint64_t) <= text.size()) {
+      uint64_t bytes = 0;
+      std::memcpy(&bytes, text.data() + i, sizeof(bytes));
+      if (!needs_escape(bytes)) [[likely]] {
+        std::memcpy(next, &bytes, sizeof(bytes));
+        next += sizeof(bytes);
+        i += sizeof(bytes);
         continue;
       }
     }
     const auto c = static_cast<unsigned char>(text[i++]);
-    if (c >= 0x20 && c != '"' && c != '\\') continue;
-    out_.append(text, plain, i - 1 - plain);
-    plain = i;
+    if (c == '"' || c == '\\') *next++ = '\\';
     if (c >= 0x20) {
-      out_ += {'\\', static_cast<char>(c)};
+      *next++ = static_cast<char>(c);
     } else {
       constexpr char kHex[] = "0123456789abcdef";
-      out_ += {'\\', 'u', '0', '0', kHex[c >> 4], kHex[c & 15]};
+      const char escape[kLongestEscape] = {'\\', 'u', '0', '0', kHex[c >> 4], kHex[c & 15]};
+      std::memcpy(next, escape, sizeof(escape));
+      next += sizeof(escape);
     }
   }
-  out_.append(text, plain);
-  out_ += '"';
+  *next++ = '"';
+  size_ += static_cast<size_t>(next - start);
 }
 
 }  // namespace floe::json
