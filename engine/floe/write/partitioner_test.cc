@@ -1,7 +1,6 @@
 #include "floe/write/partitioner.h"
 
 #include <arrow/api.h>
-#include <arrow/util/decimal.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -12,6 +11,7 @@
 #include "floe/arrow_status.h"
 #include "floe/error.h"
 #include "floe/file/arrow_schema.h"
+#include "floe/file/arrow_value.h"
 #include "floe/spec/transform.h"
 
 namespace floe {
@@ -36,50 +36,8 @@ std::shared_ptr<arrow::RecordBatch> batch_of(const Schema& schema, std::vector<s
   return arrow::RecordBatch::Make(to_arrow_schema(schema), rows, std::move(columns));
 }
 
-// One array of a type from values that may be null.
 std::shared_ptr<arrow::Array> array_of(const Type& type, const std::vector<Value>& values) {
-  std::shared_ptr<arrow::DataType> arrow_type = to_arrow_type(type);
-  std::shared_ptr<arrow::DataType> storage = arrow_type;
-  if (arrow_type->id() == arrow::Type::EXTENSION) {
-    storage = static_cast<const arrow::ExtensionType&>(*arrow_type).storage_type();
-  }
-  auto builder = check(arrow::MakeBuilder(storage), "builder");
-  auto append = [&](const Value& v) -> arrow::Status {
-    if (v.is_null()) return builder->AppendNull();
-    std::shared_ptr<arrow::Scalar> scalar;
-    if (storage->id() == arrow::Type::DECIMAL128) {
-      const auto d = v.as<Int128>();
-      scalar = std::make_shared<arrow::Decimal128Scalar>(
-          arrow::Decimal128(static_cast<int64_t>(d >> 64), static_cast<uint64_t>(d)), storage);
-    } else if (const auto* text = std::get_if<std::string>(&v.data)) {
-      const auto buffer = arrow::Buffer::FromString(*text);
-      if (storage->id() == arrow::Type::STRING) {
-        scalar = std::make_shared<arrow::StringScalar>(buffer);
-      } else if (storage->id() == arrow::Type::BINARY) {
-        scalar = std::make_shared<arrow::BinaryScalar>(buffer);
-      } else if (storage->id() == arrow::Type::LARGE_BINARY) {
-        scalar = std::make_shared<arrow::LargeBinaryScalar>(buffer);
-      } else if (storage->id() == arrow::Type::LARGE_STRING) {
-        scalar = std::make_shared<arrow::LargeStringScalar>(buffer);
-      } else {
-        scalar = std::make_shared<arrow::FixedSizeBinaryScalar>(buffer, storage);
-      }
-    } else if (const auto* i = std::get_if<int32_t>(&v.data)) {
-      ARROW_ASSIGN_OR_RAISE(scalar, arrow::MakeScalar(storage, *i));
-    } else if (const auto* l = std::get_if<int64_t>(&v.data)) {
-      ARROW_ASSIGN_OR_RAISE(scalar, arrow::MakeScalar(storage, *l));
-    } else if (const auto* b = std::get_if<bool>(&v.data)) {
-      scalar = std::make_shared<arrow::BooleanScalar>(*b);
-    } else if (const auto* f = std::get_if<float>(&v.data)) {
-      scalar = std::make_shared<arrow::FloatScalar>(*f);
-    } else {
-      scalar = std::make_shared<arrow::DoubleScalar>(v.as<double>());
-    }
-    return builder->AppendScalar(*scalar);
-  };
-  for (const Value& v : values) check(append(v), "append");
-  auto array = check(builder->Finish(), "finish");
-  return storage == arrow_type ? array : arrow::ExtensionType::WrapArray(arrow_type, array);
+  return to_array(values, type, to_arrow_type(type));
 }
 
 Value random_value(const Type& type, std::mt19937_64& random) {
