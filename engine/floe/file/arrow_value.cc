@@ -134,6 +134,7 @@ ArrayPtr to_array(const Values& values, const Type& type, const DataTypePtr& arr
       return list_array(values, type.children->front(), arrow_type);
     case TypeKind::kMap:
       return map_array(values, *type.children, arrow_type);
+    case TypeKind::kUnknown:
     case TypeKind::kVariant:
       for (const Value& value : values) to_scalar(value, type, arrow_type);  // refuses all but null
       return check(arrow::MakeArrayOfNull(arrow_type, static_cast<int64_t>(values.size())), kWhat);

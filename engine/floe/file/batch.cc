@@ -568,6 +568,32 @@ ArrayPtr fit(const Plan& plan, ArrayPtr array, const Parent* parent) {
   return out;
 }
 
+// Nulls that a required field has only where something around it is null: nobody sees them, but Parquet's writer would
+// refuse them. They become values that nobody sees.
+std::shared_ptr<arrow::ArrayData> without_hidden_nulls(const std::shared_ptr<arrow::ArrayData>& data,
+                                                       const Type& type) {
+  if (!type.is_nested()) return data;
+  const bool is_map = type.kind == TypeKind::kMap;
+  const std::shared_ptr<arrow::ArrayData> holder = is_map ? data->child_data[0] : data;
+  auto children = holder->child_data;
+  for (size_t i = 0; i < children.size(); ++i) {
+    const Field& field = (*type.children)[i];
+    children[i] = without_hidden_nulls(children[i], field.type);
+    if (field.required && children[i]->GetNullCount() > 0) {
+      children[i] = children[i]->Copy();
+      children[i]->buffers[0] = nullptr;
+      children[i]->null_count = 0;
+    }
+  }
+  if (children == holder->child_data) return data;
+  auto changed = holder->Copy();
+  changed->child_data = std::move(children);
+  if (!is_map) return changed;
+  auto map = data->Copy();
+  map->child_data = {std::move(changed)};
+  return map;
+}
+
 }  // namespace
 
 struct BatchFitter::State {
@@ -610,8 +636,12 @@ std::shared_ptr<arrow::RecordBatch> BatchFitter::fit(const arrow::RecordBatch& b
   arrow::ArrayVector columns;
   columns.reserve(state_->plans.size());
   for (const Plan& plan : state_->plans) {
-    columns.push_back(plan.source < 0 ? fill(plan, batch.num_rows(), nullptr)
-                                      : floe::fit(plan, batch.column(plan.source), nullptr));
+    if (plan.source < 0) {
+      columns.push_back(fill(plan, batch.num_rows(), nullptr));
+      continue;
+    }
+    const ArrayPtr column = floe::fit(plan, batch.column(plan.source), nullptr);
+    columns.push_back(arrow::MakeArray(without_hidden_nulls(column->data(), *plan.type)));
   }
   return arrow::RecordBatch::Make(state_->target, batch.num_rows(), std::move(columns));
 }
