@@ -11,8 +11,10 @@
 #include <parquet/metadata.h>
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <cmath>
-#include <map>
+#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -31,28 +33,52 @@ constexpr int64_t kSampleBytes = 4 << 20;     // or so many bytes, if the rows a
 constexpr int64_t kEncodeBytes = 32 << 20;    // encoded before the size of the row group is looked at again
 constexpr double kExpectedCompression = 0.5;  // of what is not yet encoded, before there is experience
 
-// Tasks for Arrow's CPU pool, done at once when they come from one of its threads: no task of the pool may wait for
-// another one.
-class PoolOrInline final : public arrow::internal::Executor {
+// Gives the columns of a batch to Arrow's CPU pool, those that took longest in the batch before first, so that no
+// thread begins a long one when the others are done. On a thread of the pool they are done at once: no task of the pool
+// may wait for another one.
+class ColumnTasks final : public arrow::internal::Executor {
  public:
+  explicit ColumnTasks(size_t columns) : costs_(std::make_shared<Costs>(columns)) {}
+
   int GetCapacity() override { return pool()->GetCapacity(); }
   bool OwnsThisThread() override { return pool()->OwnsThisThread(); }
 
-  static PoolOrInline* instance() {
-    static PoolOrInline executor;
-    return &executor;
-  }
-
  protected:
-  arrow::Status SpawnReal(arrow::internal::TaskHints hints, arrow::internal::FnOnce<void()> task, arrow::StopToken stop,
-                          StopCallback&& on_stop) override {
-    if (!pool()->OwnsThisThread()) return pool()->Spawn(hints, std::move(task), std::move(stop), std::move(on_stop));
-    std::move(task)();
+  // Arrow's writer spawns one task a column, in their order, then waits for all.
+  arrow::Status SpawnReal(arrow::internal::TaskHints, arrow::internal::FnOnce<void()> task, arrow::StopToken,
+                          StopCallback&&) override {
+    if (pool()->OwnsThisThread()) {
+      std::move(task)();
+      return arrow::Status::OK();
+    }
+    tasks_.push_back(std::move(task));
+    if (tasks_.size() == costs_->size()) spawn_all();
     return arrow::Status::OK();
   }
 
  private:
+  using Costs = std::vector<std::atomic<int64_t>>;  // nanoseconds
+
+  void spawn_all() {
+    std::vector<size_t> order(tasks_.size());
+    std::iota(order.begin(), order.end(), 0);
+    std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return (*costs_)[a] > (*costs_)[b]; });
+    for (const size_t i : order) {
+      // Whoever waits for the task may go on, and destroy this, before its cost is stored.
+      auto shared = std::make_shared<arrow::internal::FnOnce<void()>>(std::move(tasks_[i]));
+      const auto run = [shared, i, costs = costs_] {
+        const auto begin = std::chrono::steady_clock::now();
+        std::move (*shared)();
+        (*costs)[i] = (std::chrono::steady_clock::now() - begin).count();
+      };
+      if (!pool()->Spawn(run).ok()) run();  // the pool shuts down
+    }
+    tasks_.clear();
+  }
   static arrow::internal::ThreadPool* pool() { return arrow::internal::GetCpuThreadPool(); }
+
+  const std::shared_ptr<Costs> costs_;
+  std::vector<arrow::internal::FnOnce<void()>> tasks_;
 };
 
 // Passes everything on to a ParquetFileWriter, and keeps hold of the row group being written: Arrow's writer does not
@@ -173,6 +199,7 @@ struct ParquetWriter::State {
   int64_t sample_bytes = 0;
 
   std::unique_ptr<OutputFile> output;
+  std::unique_ptr<ColumnTasks> column_tasks;
   const RowGroupTap* tap = nullptr;  // belongs to `writer`
   bool row_group_ended = false;      // the next rows begin another one
   std::unique_ptr<parquet::arrow::FileWriter> writer;
@@ -204,8 +231,9 @@ struct ParquetWriter::State {
     const RowGroupTap* opened = tapped.get();
     auto file = std::make_unique<parquet::ParquetFileWriter>();
     file->Open(std::move(tapped));
+    column_tasks = std::make_unique<ColumnTasks>(file_schema.fields.size());
     parquet::ArrowWriterProperties::Builder arrow_properties;
-    arrow_properties.set_use_threads(use_threads)->set_executor(PoolOrInline::instance());
+    arrow_properties.set_use_threads(use_threads)->set_executor(column_tasks.get());
     check(parquet::arrow::FileWriter::Make(arrow::default_memory_pool(), std::move(file), arrow_schema,
                                            arrow_properties.build(), &writer),
           location);

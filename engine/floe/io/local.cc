@@ -4,6 +4,7 @@
 #include <arrow/io/interfaces.h>
 #include <arrow/util/future.h>
 #include <arrow/util/io_util.h>
+#include <arrow/util/thread_pool.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -14,10 +15,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cctype>
 #include <cerrno>
+#include <condition_variable>
 #include <cstdio>
 #include <cstring>
+#include <deque>
 #include <mutex>
 #include <shared_mutex>
 #include <system_error>
@@ -29,6 +33,7 @@ namespace floe {
 namespace {
 
 constexpr size_t kWriteBuffer = 256 << 10;        // small writes are gathered up to this
+constexpr int64_t kWaitingBytes = 64 << 20;       // handed to the I/O pool and not yet written
 constexpr int64_t kWriteBackStep = 16 << 20;      // how often the kernel is told to start writing to disk
 constexpr size_t kMaxTransfer = size_t{1} << 30;  // one system call moves at most 2 GiB
 
@@ -220,6 +225,8 @@ class LocalFile final : public arrow::io::RandomAccessFile {
   const std::shared_ptr<IoCounters> counters_;
 };
 
+// Small writes are gathered; large ones go to the disk from a thread of Arrow's I/O pool, while the caller makes the
+// next. Errors come with a later call, at the latest with Close.
 class LocalOutputStream final : public arrow::io::OutputStream {
  public:
   LocalOutputStream(Fd fd, std::string location, std::shared_ptr<IoCounters> counters)
@@ -230,24 +237,29 @@ class LocalOutputStream final : public arrow::io::OutputStream {
   arrow::Status Write(const void* data, int64_t nbytes) override {
     if (closed_) return arrow::Status::Invalid(location_, " is closed");
     position_ += nbytes;
-    if (buffer_.size() + static_cast<size_t>(nbytes) > kWriteBuffer) ARROW_RETURN_NOT_OK(Flush());
-    if (static_cast<size_t>(nbytes) > kWriteBuffer) return write_now(static_cast<const char*>(data), nbytes);
-    buffer_.append(static_cast<const char*>(data), static_cast<size_t>(nbytes));
-    return arrow::Status::OK();
+    gathered_.append(static_cast<const char*>(data), static_cast<size_t>(nbytes));
+    return gathered_.size() < kWriteBuffer ? arrow::Status::OK() : pass_on_gathered();
   }
-  using arrow::io::OutputStream::Write;
+  arrow::Status Write(const std::shared_ptr<arrow::Buffer>& data) override {
+    if (data->size() < static_cast<int64_t>(kWriteBuffer)) return Write(data->data(), data->size());
+    if (closed_) return arrow::Status::Invalid(location_, " is closed");
+    position_ += data->size();
+    ARROW_RETURN_NOT_OK(pass_on_gathered());
+    return pass_on(data);
+  }
 
+  // Waits until everything is written.
   arrow::Status Flush() override {
-    const arrow::Status status = write_now(buffer_.data(), static_cast<int64_t>(buffer_.size()));
-    buffer_.clear();
-    return status;
+    std::unique_lock lock(mutex_);
+    idle_.wait(lock, [&] { return !writing_; });
+    write_now(gathered_.data(), static_cast<int64_t>(gathered_.size()));
+    gathered_.clear();
+    return status();
   }
   arrow::Result<int64_t> Tell() const override { return position_; }
   arrow::Status Close() override {
-    if (closed_) return error_ == 0 ? arrow::Status::OK() : failure();
-    const arrow::Status status = Flush();
-    closed_ = true;
-    return status;
+    if (std::exchange(closed_, true)) return status();
+    return Flush();
   }
   bool closed() const override { return closed_; }
 
@@ -255,16 +267,63 @@ class LocalOutputStream final : public arrow::io::OutputStream {
   int close_fd() { return fd_.close(); }
   void discard() {
     closed_ = true;
-    buffer_ = {};
+    std::unique_lock lock(mutex_);
+    waiting_.clear();
+    idle_.wait(lock, [&] { return !writing_; });
     fd_.close();
   }
 
  private:
-  arrow::Status failure() const { return arrow::Status::IOError("cannot write ", location_, ": ", describe(error_)); }
+  arrow::Status pass_on_gathered() {
+    if (gathered_.empty()) return arrow::Status::OK();
+    return pass_on(arrow::Buffer::FromString(std::exchange(gathered_, {})));
+  }
+
+  arrow::Status pass_on(std::shared_ptr<arrow::Buffer> data) {
+    arrow::internal::Executor* pool = arrow::io::default_io_context().executor();
+    std::unique_lock lock(mutex_);
+    // On a thread of the pool itself nobody may wait for another one.
+    if (pool->OwnsThisThread()) {
+      idle_.wait(lock, [&] { return !writing_; });
+      write_now(data->data(), data->size());
+      return status();
+    }
+    idle_.wait(lock, [&] { return waiting_bytes_ < kWaitingBytes; });
+    waiting_bytes_ += data->size();
+    waiting_.push_back(std::move(data));
+    if (!std::exchange(writing_, true)) {
+      lock.unlock();
+      if (!pool->Spawn(
+                   [self = std::dynamic_pointer_cast<LocalOutputStream>(shared_from_this())] { self->write_waiting(); })
+               .ok())
+        write_waiting();
+    }
+    return status();
+  }
+
+  void write_waiting() {
+    std::unique_lock lock(mutex_);
+    while (!waiting_.empty()) {
+      const std::shared_ptr<arrow::Buffer> data = std::move(waiting_.front());
+      waiting_.pop_front();
+      lock.unlock();
+      write_now(data->data(), data->size());
+      lock.lock();
+      waiting_bytes_ -= data->size();
+      idle_.notify_all();
+    }
+    waiting_bytes_ = 0;  // of what was discarded
+    writing_ = false;
+    idle_.notify_all();
+  }
+
   // Once a write has failed the file is spoilt, and every later one fails alike.
-  arrow::Status write_now(const char* data, int64_t nbytes) {
-    if (error_ == 0 && nbytes > 0) error_ = write_all(fd_.get(), data, static_cast<size_t>(nbytes));
-    if (error_ != 0) return failure();
+  void write_now(const void* data, int64_t nbytes) {
+    if (nbytes == 0 || error_ != 0) return;
+    if (const int error = write_all(fd_.get(), static_cast<const char*>(data), static_cast<size_t>(nbytes))) {
+      error_ = error;
+      return;
+    }
     written_ += nbytes;
     counters_->bytes_written.fetch_add(nbytes, std::memory_order_relaxed);
     if (written_ - started_ >= kWriteBackStep) {
@@ -272,18 +331,27 @@ class LocalOutputStream final : public arrow::io::OutputStream {
       ::sync_file_range(fd_.get(), started_, written_ - started_, SYNC_FILE_RANGE_WRITE);
       started_ = written_;
     }
-    return arrow::Status::OK();
+  }
+  arrow::Status status() const {
+    if (error_ == 0) return arrow::Status::OK();
+    return arrow::Status::IOError("cannot write ", location_, ": ", describe(error_));
   }
 
   Fd fd_;
   const std::string location_;
   const std::shared_ptr<IoCounters> counters_;
-  std::string buffer_;
+  std::string gathered_;
   int64_t position_ = 0;
+  bool closed_ = false;
+
+  std::mutex mutex_;
+  std::condition_variable idle_;
+  std::deque<std::shared_ptr<arrow::Buffer>> waiting_;
+  int64_t waiting_bytes_ = 0;
+  bool writing_ = false;  // by a task, which alone touches the next two meanwhile
   int64_t written_ = 0;
   int64_t started_ = 0;
-  int error_ = 0;
-  bool closed_ = false;
+  std::atomic<int> error_ = 0;
 };
 
 // A file without a name, or with one beside its final place.
