@@ -44,42 +44,39 @@ def run(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 # --- Ctrl-C ---
 
 ENDLESS_APPEND = """
-    import sys
-    import pyarrow as pa
-    from floe_iceberg import load_catalog
+import sys, time
+import pyarrow as pa
+from floe_iceberg import load_catalog
 
-    table = load_catalog("m", uri=sys.argv[1]).load_table("ns.t")
-    batch = pa.record_batch({"id": range(10_000), "text": [str(i) * 20 for i in range(10_000)]}, table.schema().as_arrow())
+table = load_catalog("m", uri=sys.argv[1]).load_table("ns.t")
+rows = {"id": range(10_000), "text": [str(i) * 20 for i in range(10_000)]}
+batch = pa.record_batch(rows, table.schema().as_arrow())
 
-    def endless():
-        for i in range(10**9):
-            if i == 5:
-                print("appending", flush=True)
-            yield batch
+def endless():
+    for i in range(10**9):
+        if i == 5:
+            print("appending", flush=True)
+        yield batch
 
-    try:
-        SOURCE
-    except KeyboardInterrupt:
-        print("interrupted", flush=True)
+def asleep():
+    yield batch
+    print("appending", flush=True)
+    time.sleep(600)
+    yield batch
+
+class Capsule:  # what Python does not get to see between batches
+    def __arrow_c_stream__(self, requested_schema=None):
+        return pa.RecordBatchReader.from_batches(batch.schema, endless()).__arrow_c_stream__()
+
+try:
+    table.append(SOURCE)
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
 """
 SOURCES = {
-    "a generator": "table.append(pa.RecordBatchReader.from_batches(batch.schema, endless()))",
-    # One that Python does not get to see between batches.
-    "a generator behind a capsule": """
-        class Source:
-            def __arrow_c_stream__(self, requested_schema=None):
-                return pa.RecordBatchReader.from_batches(batch.schema, endless()).__arrow_c_stream__()
-        table.append(Source())
-    """,
-    "a generator that sleeps": """
-        import time
-        def asleep():
-            yield batch
-            print("appending", flush=True)
-            time.sleep(600)
-            yield batch
-        table.append(pa.RecordBatchReader.from_batches(batch.schema, asleep()))
-    """,
+    "a generator": "pa.RecordBatchReader.from_batches(batch.schema, endless())",
+    "a generator that sleeps": "pa.RecordBatchReader.from_batches(batch.schema, asleep())",
+    "a capsule": "Capsule()",
 }
 
 
@@ -87,8 +84,7 @@ SOURCES = {
 def test_ctrl_c_stops_an_append_within_a_second_and_commits_nothing(
     catalog: FloeCatalog, tmp_path: Path, source: str
 ) -> None:
-    body = textwrap.indent(textwrap.dedent(SOURCES[source]).strip(), " " * 8)
-    code = textwrap.dedent(ENDLESS_APPEND).replace("    SOURCE", body[4:])
+    code = ENDLESS_APPEND.replace("SOURCE", SOURCES[source])
     child = subprocess.Popen(
         [sys.executable, "-c", code, catalog.properties["uri"]],
         stdout=subprocess.PIPE,
@@ -98,12 +94,15 @@ def test_ctrl_c_stops_an_append_within_a_second_and_commits_nothing(
     assert child.stdout is not None
     try:
         assert child.stdout.readline() == "appending\n", child.stderr and child.stderr.read()
+        started = time.monotonic()
         child.send_signal(signal.SIGINT)
+        assert child.stdout.readline() == "interrupted\n"
+        seconds = time.monotonic() - started
         out, err = child.communicate(timeout=60)
     finally:
         child.kill()
-    assert out == "interrupted\n", out + err
-    assert child.returncode == 0
+    assert (child.returncode, out) == (0, ""), err
+    print(f"stopped after {seconds:.2f} s")  # a loaded machine has no say in whether this test passes
     assert catalog.load_table("ns.t").current_snapshot() is None
     assert not list((tmp_path / "warehouse").rglob("*.parquet")), "what was written is removed again"
 

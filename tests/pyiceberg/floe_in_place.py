@@ -1,7 +1,7 @@
 """A pytest plugin for PyIceberg's own tests: wherever they make a catalog or a table, they get one of ours.
 
-Loaded with ``-p floe_in_place``, before PyIceberg's conftest. What is known to differ is in ``deviations.toml`` with the
-reason; such a test has to fail, so that the list stays true.
+Loaded with ``-p floe_in_place``, before PyIceberg's conftest. What is known to differ is in ``deviations.toml`` with
+the reason; such a test has to fail, so that the list stays true.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from floe_iceberg.table import FloeStaticTable, FloeTable
 # PyIceberg's conftest imports what its tests against AWS need. None of those runs here.
 for name in ("boto3", "moto", "moto.server"):
     absent = ModuleType(name)
-    absent.__dict__.update(mock_aws=mock.MagicMock(), ThreadedMotoServer=mock.MagicMock())
+    absent.__dict__.update(client=mock.MagicMock, mock_aws=mock.MagicMock, ThreadedMotoServer=mock.MagicMock)
     sys.modules.setdefault(name, absent)
 
 
@@ -36,8 +36,7 @@ class SqlCatalog(FloeCatalog):
     def __init__(self, name: str, **properties: str) -> None:
         if properties.get("uri") == "sqlite:///:memory:":
             # No other connection could look into a database in memory.
-            self._folder = tempfile.TemporaryDirectory()
-            properties["uri"] = f"sqlite:///{self._folder.name}/catalog.db"
+            properties["uri"] = f"sqlite:///{tempfile.mkdtemp()}/catalog.db"
         super().__init__(name, **{"type": "sql", **properties})
         self.engine = sqlalchemy.create_engine(self.properties["uri"])
 
@@ -69,12 +68,18 @@ for module, name, ours in replaced:
     setattr(module, name, ours)
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    listed: dict[str, str] = tomllib.loads((Path(__file__).parent / "deviations.toml").read_text())
-    known = {item.nodeid: item for item in items}
-    files = {nodeid.partition("::")[0] for nodeid in known}
-    deviations = {nodeid: reason for nodeid, reason in listed.items() if nodeid.partition("::")[0] in files}
-    if missing := deviations.keys() - known.keys():
-        raise pytest.UsageError(f"deviations.toml names tests that are not there: {sorted(missing)}")
-    for nodeid, reason in deviations.items():
-        known[nodeid].add_marker(pytest.mark.xfail(reason=reason, strict=True))
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    deviations: dict[str, str] = tomllib.loads((Path(__file__).parent / "deviations.toml").read_text())
+    files = {file_of(item.nodeid) for item in items}
+    unused = {key for key in deviations if file_of(key) in files}
+    for item in items:
+        for key in (item.nodeid, item.nodeid.partition("[")[0]):
+            if key in deviations:
+                item.add_marker(pytest.mark.xfail(reason=deviations[key], strict=True))
+                unused.discard(key)
+    if unused:
+        raise pytest.UsageError(f"deviations.toml names tests that are not there: {sorted(unused)}")
+
+
+def file_of(nodeid: str) -> str:
+    return nodeid.partition("::")[0]

@@ -1,4 +1,4 @@
-"""PyIceberg's own tests of catalogs and tables, run on ours. Its source distribution brings them; they stay in build/."""
+"""PyIceberg's own tests of catalogs and tables, run on ours. Its source distribution brings them, into build/."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ def sources() -> Path:
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("file", FILES)
 def test_pyicebergs_own_tests(sources: Path, tmp_path: Path, file: str) -> None:
-    environment = {**os.environ, "PYTHONPATH": str(HERE), "PYICEBERG_HOME": str(tmp_path), "HOME": str(tmp_path)}
+    ours = {"PYTHONPATH": os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")])}
+    environment = {**os.environ, **ours, **dict.fromkeys(("PYICEBERG_HOME", "HOME", "TMPDIR"), str(tmp_path))}
     arguments = [
         "-p",
         "floe_in_place",
@@ -44,7 +45,7 @@ def test_pyicebergs_own_tests(sources: Path, tmp_path: Path, file: str) -> None:
         f"--basetemp={tmp_path}/t",
     ]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", *arguments, file],
+        [sys.executable, "-P", "-m", "pytest", *arguments, file],
         cwd=sources,
         env=environment,
         capture_output=True,

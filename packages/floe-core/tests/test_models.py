@@ -5,7 +5,15 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from floe_core import FieldType, PartitionField, PartitionSpec, SchemaField, TableConfig, TableSchema
+from floe_core import (
+    FieldType,
+    PartitionField,
+    PartitionSpec,
+    PartitionTransform,
+    SchemaField,
+    TableConfig,
+    TableSchema,
+)
 
 ID = SchemaField(field_id=1, name="id", field_type=FieldType.LONG, required=True)
 SCHEMA = TableSchema(fields=(ID,))
@@ -53,9 +61,8 @@ def test_partition_fields_that_cannot_be(arguments: dict[str, Any], said: str) -
 
 
 def test_a_partition_needs_its_column() -> None:
-    spec = PartitionSpec(
-        fields=(PartitionField(source_field_id=9, partition_field_id=1000, name="p", transform="identity"),)
-    )
+    field = PartitionField(source_field_id=9, partition_field_id=1000, name="p", transform=PartitionTransform.IDENTITY)
+    spec = PartitionSpec(fields=(field,))
     with pytest.raises(ValidationError, match="no column has the id 9"):
         TableConfig(namespace="ns", table_name="t", table_schema=SCHEMA, partition_spec=spec)
 

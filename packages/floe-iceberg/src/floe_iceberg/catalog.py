@@ -82,7 +82,11 @@ def load_catalog(name: str | None = None, **properties: str | None) -> FloeCatal
     name = name or config.get_default_catalog_name()
     if not properties and not config.get_known_catalogs():
         return FloeCatalog(name, **_embedded())
-    return FloeCatalog(name, **{key: value for key, value in properties.items() if value is not None})
+    given = {key: value for key, value in properties.items() if value is not None}
+    implementation = given.get(PY_CATALOG_IMPL) or (config.get_catalog_config(name) or {}).get(PY_CATALOG_IMPL)
+    if implementation not in (None, _IMPLEMENTATION):
+        raise NotImplementedError(f"catalog {name}: the implementation {implementation} cannot be used yet")
+    return FloeCatalog(name, **given)
 
 
 def _embedded() -> dict[str, str]:
@@ -228,7 +232,7 @@ class FloeCatalog(MetastoreCatalog):
         """
         texts = _TableProperties.validate_python(properties)
         handle = self.handle.create_table(
-            _table_levels(identifier),
+            _table_levels(identifier, NoSuchNamespaceError),
             _with_ids(self._convert_schema_if_needed(schema, _format_version(texts))).model_dump_json(),
             partition_spec.model_dump_json(),
             sort_order.model_dump_json(),
@@ -248,7 +252,7 @@ class FloeCatalog(MetastoreCatalog):
     ) -> StagedTable:
         texts = _TableProperties.validate_python(properties)
         version = _format_version(texts)
-        levels = _table_levels(identifier)
+        levels = _table_levels(identifier, NoSuchNamespaceError)
         if version > 2:
             raise NotImplementedError(
                 f"{'.'.join(levels)}: PyIceberg's own code stages new tables so far, and that does not know "
@@ -273,7 +277,8 @@ class FloeCatalog(MetastoreCatalog):
         """
         if overwrite:
             raise NotImplementedError("`overwrite` isn't supported")
-        return self._table(self.handle.register_table(_table_levels(identifier), metadata_location))
+        levels = _table_levels(identifier, NoSuchNamespaceError)
+        return self._table(self.handle.register_table(levels, metadata_location))
 
     def load_table(self, identifier: str | Identifier) -> FloeTable:
         """The table in its current state.
@@ -322,7 +327,7 @@ class FloeCatalog(MetastoreCatalog):
             TableAlreadyExistsError: There is one of the second.
             NoSuchNamespaceError: The second one's namespace is not there.
         """
-        to_levels = _table_levels(to_identifier)
+        to_levels = _table_levels(to_identifier, NoSuchNamespaceError)
         self.handle.rename_table(_table_levels(from_identifier), to_levels)
         return self.load_table(tuple(to_levels))
 
@@ -399,8 +404,6 @@ def _texts(name: str, properties: RecursiveDict) -> dict[str, str]:
 
 
 def _type(name: str, properties: Properties) -> str:
-    if (implementation := properties.get(PY_CATALOG_IMPL, _IMPLEMENTATION)) != _IMPLEMENTATION:
-        raise NotImplementedError(f"catalog {name}: the implementation {implementation} cannot be used yet")
     if io := properties.get(PY_IO_IMPL):
         raise NotImplementedError(f"catalog {name}: the engine has its own I/O and cannot use {PY_IO_IMPL}={io} yet")
     declared = properties.get(FLOE_CATALOG_TYPE) or properties.get(TYPE)
@@ -427,8 +430,10 @@ def _levels(
     return Catalog.namespace_to_string(namespace, error).split(".")
 
 
-def _table_levels(identifier: str | Identifier) -> list[str]:
-    return [*_levels(Catalog.namespace_from(identifier)), Catalog.table_name_from(identifier)]
+def _table_levels(
+    identifier: str | Identifier, error: type[ValueError] | type[NoSuchNamespaceError] = ValueError
+) -> list[str]:
+    return [*_levels(Catalog.namespace_from(identifier), error), Catalog.table_name_from(identifier)]
 
 
 def _format_version(properties: Properties) -> Any:

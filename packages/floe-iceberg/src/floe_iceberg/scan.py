@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from inspect import signature
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
 
 S = TypeVar("S", bound="FloeScan")
+T = TypeVar("T")
 
 BATCH_ROWS = "floe.scan.batch-rows"
 READ_AHEAD_BYTES = "floe.scan.read-ahead-bytes"
@@ -174,8 +175,7 @@ class FloeScan(DataScan):
         try:
             plan = self.plan()
         except NotImplementedError as error:
-            self._refuse_to_fall_back(error)
-            return super().plan_files()
+            return self._as_pyiceberg(error, super().plan_files)
         return [FloeFileScanTask(self, plan, index) for index in range(plan.files)]
 
     def to_arrow(self, dictionary_columns: tuple[str, ...] = ()) -> pa.Table:
@@ -196,8 +196,7 @@ class FloeScan(DataScan):
         try:
             return pa.table(self.plan().read().read_all())
         except NotImplementedError as error:
-            self._refuse_to_fall_back(error)
-            return super().to_arrow()
+            return self._as_pyiceberg(error, super().to_arrow)
 
     def to_arrow_batch_reader(self, dictionary_columns: tuple[str, ...] = ()) -> pa.RecordBatchReader:
         """The rows as a stream, in bounded memory.
@@ -216,8 +215,7 @@ class FloeScan(DataScan):
         try:
             stream = self.plan().read()
         except NotImplementedError as error:
-            self._refuse_to_fall_back(error)
-            return super().to_arrow_batch_reader()
+            return self._as_pyiceberg(error, super().to_arrow_batch_reader)
         return pa.RecordBatchReader.from_batches(pa.schema(stream), _batches(stream))
 
     def count(self) -> int:
@@ -225,17 +223,20 @@ class FloeScan(DataScan):
         try:
             return self.plan().count()
         except NotImplementedError as error:
-            self._refuse_to_fall_back(error)
-            return super().count()
+            return self._as_pyiceberg(error, super().count)
 
     def _wants_empty_files(self) -> bool:
         return strtobool(self.options.get(INCLUDE_EMPTY_FILES, "false"))
 
-    def _refuse_to_fall_back(self, error: NotImplementedError) -> None:
-        """Raises the engine's error again unless PyIceberg may do what the engine does not do yet."""
+    def _as_pyiceberg(self, error: NotImplementedError, read: Callable[[], T]) -> T:
+        """PyIceberg's own answer to what the engine does not do yet. Where it has none, the engine's error stands."""
         version = self._state.format_version if self._state else self._metadata.format_version
         if version > 2:
             raise error
+        try:
+            return read()
+        except Exception as second:
+            raise error from second
 
 
 def _batches(stream: floe_engine.BatchStream) -> Iterator[pa.RecordBatch]:

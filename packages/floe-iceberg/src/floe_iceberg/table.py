@@ -268,8 +268,8 @@ class FloeTable(Table):
         source = _Source(stream)
         try:
             handle = self._state.handle.append(source.stream, snapshot_properties, branch)
-        except floe_engine.Error:
-            source.reraise()
+        except floe_engine.Error as error:
+            source.reraise(error)
             raise
         self._state = TableState(self.catalog, self._identifier, handle)
 
@@ -384,7 +384,9 @@ class _Source:
             self._raised = error
             raise
 
-    def reraise(self) -> None:
+    def reraise(self, error: floe_engine.Error) -> None:
         """Raises what the stream raised, if it did."""
         if self._raised is not None:
             raise self._raised
+        if str(error).rstrip().endswith("\nKeyboardInterrupt"):  # within Python code behind a foreign stream
+            raise KeyboardInterrupt from error
