@@ -289,7 +289,8 @@ void Compiler::read_list(const AvroType& file, const Field& wanted, int slot) {
   close(op);
 }
 
-// A map of Avro's, or an array of records whose first field is the key and whose second is the value.
+// A map of Avro's, or an array of records whose first field is the key and whose second is the value. The maps that
+// manifests are full of, from int to long and to bytes, have operations of their own.
 void Compiler::read_map(const AvroType& file, const Field& wanted, int slot) {
   const Field& key = wanted.type.children->at(0);
   const Field& value = wanted.type.children->at(1);
@@ -309,6 +310,13 @@ void Compiler::read_map(const AvroType& file, const Field& wanted, int slot) {
     read(*entry[1].type, value, new_slot(value, slot, 1));
   }
   close(op);
+  const auto is = [&](size_t at, OpCode code) { return program_.ops[at].code == code; };
+  if (program_.ops.size() == op + 3 && is(op + 1, OpCode::kInt) &&
+      (is(op + 2, OpCode::kLong) || is(op + 2, OpCode::kBytes))) {
+    const OpCode code = is(op + 2, OpCode::kLong) ? OpCode::kLongByInt : OpCode::kBytesByInt;
+    program_.ops.resize(op + 1);
+    program_.ops[op] = {.code = code, .slot = slot};
+  }
 }
 
 void Compiler::skip(const AvroType& file) {

@@ -14,7 +14,8 @@
 //     void bytes(int slot, std::string_view value); // string (valid UTF-8), uuid, fixed, binary, decimal (big-endian)
 //     void begin(int slot);                         // struct, list, map (key, value, key, value, ...)
 //     void end(int slot);
-//   };
+//     bool key(int slot, int32_t key);              // of a map from int to a number or bytes, instead of integer();
+//   };                                              // false: the value is not wanted, and no event is made of it
 //
 // A wanted field of a struct makes exactly one event (or one begin ... end) for each struct, in the order of the file.
 #pragma once
@@ -50,6 +51,8 @@ enum class OpCode : uint8_t {
   kBegin,
   kEnd,
   kArray,      // of `body`
+  kLongByInt,  // a map, whose keys have the next slot and whose values have the one after
+  kBytesByInt,
   kSkipLongs,  // `arg` of them
   kSkipBytes,
   kSkipFixed,           // `arg` bytes
@@ -151,6 +154,19 @@ class Decoder {
     }
   }
 
+  template <typename ReadValue>
+  void read_map(Cursor& in, int slot, ReadValue&& read_value) {
+    handler_.begin(slot);
+    int64_t bytes;
+    while (int64_t count = next_run(in, &bytes)) {
+      for (; count > 0; --count) {
+        const int32_t key = in.read_int();
+        read_value(slot + 2, handler_.key(slot + 1, key));
+      }
+    }
+    handler_.end(slot);
+  }
+
   void run(Cursor& in, const Op* op, const Op* end) {
     while (op < end) {
       const int slot = op->slot;
@@ -234,6 +250,21 @@ class Decoder {
           op += op->body;
           break;
         }
+        case OpCode::kLongByInt:
+          read_map(in, slot, [&](int value_slot, bool wanted) {
+            if (wanted) {
+              handler_.integer(value_slot, in.read_long());
+            } else {
+              in.skip_longs(1);
+            }
+          });
+          break;
+        case OpCode::kBytesByInt:
+          read_map(in, slot, [&](int value_slot, bool wanted) {
+            const std::string_view value = in.read_bytes();
+            if (wanted) handler_.bytes(value_slot, value);
+          });
+          break;
         case OpCode::kSkipLongs:
           in.skip_longs(static_cast<uint64_t>(op->arg));
           break;

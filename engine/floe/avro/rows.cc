@@ -36,6 +36,11 @@ class RowBuilder {
     }
   }
 
+  bool key(int slot, int32_t value) {
+    put(slot, value);
+    return true;
+  }
+
   void begin(int slot) {
     open_.emplace_back();
     const Type& type = program_.slots[slot].type;

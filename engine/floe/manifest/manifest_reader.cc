@@ -186,8 +186,7 @@ class EntryHandler {
         sink.longs->push_back(value);
         break;
       case Sink::kMapKey:
-        key_ = static_cast<int32_t>(value);
-        column_ = maps_.find(key_);
+        key(slot, static_cast<int32_t>(value));
         break;
       case Sink::kMapLong:
         if (column_ >= 0) maps_.put(item(sink), value);
@@ -228,6 +227,12 @@ class EntryHandler {
   }
 
   void begin(int) {}
+
+  bool key(int, int32_t key) {
+    key_ = key;
+    column_ = maps_.find(key);
+    return column_ >= 0;
+  }
 
   void end(int slot) {
     const SlotSink& sink = sinks_[slot];
@@ -272,6 +277,7 @@ class StatsMaps {
   }
 
   int find(int32_t key) const {
+    if (ids_.size() == 1) return ids_[0] == key ? 0 : -1;
     const auto found = std::lower_bound(ids_.begin(), ids_.end(), key);
     return found == ids_.end() || *found != key ? -1 : static_cast<int>(found - ids_.begin());
   }
