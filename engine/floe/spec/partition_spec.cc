@@ -97,6 +97,9 @@ void validate(const PartitionSpec& spec, const Schema& schema) {
   std::unordered_set<std::string_view> names;
   std::unordered_set<int32_t> ids;
   for (const PartitionField& field : spec.fields) {
+    if (!simdjson::validate_utf8(field.name)) {
+      throw InvalidArgument(fmt::format("the name of partition field {} is not UTF-8", field.field_id));
+    }
     const std::string what = fmt::format("partition field \"{}\"", field.name);
     if (field.name.empty()) throw InvalidArgument(fmt::format("partition field {} has no name", field.field_id));
     if (!names.insert(field.name).second) throw InvalidArgument(what + " is there twice");

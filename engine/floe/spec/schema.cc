@@ -107,10 +107,12 @@ void validate_default(const Field& field, const std::string& name, std::string_v
 }
 
 void validate_field(const Field& field, const std::string& name, int32_t format_version) {
+  if (!simdjson::validate_utf8(name) || !simdjson::validate_utf8(field.doc.value_or(""))) {
+    throw InvalidArgument(fmt::format("the name or comment of column {} is not UTF-8", field.id));
+  }
   if (field.id < 0 || field.id > kHighestFieldId) {
     refuse(name, fmt::format("has the id {}; ids are 0 to {}", field.id, kHighestFieldId));
   }
-  if (!simdjson::validate_utf8(name)) refuse(fold_case(name), "has a name that is not UTF-8");
   if (const int32_t needed = field.type.is_nested() ? 1 : minimum_format_version(field.type); needed > format_version) {
     refuse(name, fmt::format("has the type {}, which needs format version {}; the table's is {}", to_string(field.type),
                              needed, format_version));

@@ -40,7 +40,8 @@ bool can_transform(const Transform& transform, const Type& source);
 Type result_type(const Transform& transform, const Type& source);
 
 // The transformed value; null stays null. Throws NotSupported if the transform is unknown; InvalidArgument if
-// !can_transform, or if the result is out of its type's range (truncate of ints next to the lowest one).
+// !can_transform, or if the result is out of its type's range (truncate of ints next to the lowest one). A truncated
+// decimal may have more digits than the type's precision, as the specification's formula gives it.
 Value apply(const Transform& transform, const Type& source, const Value& value);
 
 // Of the transformed value: a partition value as people read it and as paths have it: year 2017, month 2017-11, day

@@ -67,18 +67,20 @@ std::string_view unquote(std::string_view text) {
 
 // "name(a, b)" or "name[a]" taken apart.
 struct ParsedName {
-  std::string name;                      // lower case
-  char bracket = 0;                      // '(' or '[', 0 if there are no parameters
-  std::vector<std::string_view> params;  // trimmed
+  std::string name;                        // lower case
+  char bracket = 0;                        // '(' or '[', 0 if there are no parameters
+  std::string_view inside{};               // all between the brackets, trimmed
+  std::vector<std::string_view> params{};  // the same, split at commas
 };
 
 ParsedName take_apart(std::string_view text) {
   const std::string_view all = trim(text);
   const size_t open = all.find_first_of("([");
-  if (open == std::string_view::npos) return {lower(all), 0, {}};
-  ParsedName out{lower(trim(all.substr(0, open))), all[open], {}};
+  if (open == std::string_view::npos) return {lower(all)};
+  ParsedName out{.name = lower(trim(all.substr(0, open))), .bracket = all[open]};
   if (all.back() != (out.bracket == '(' ? ')' : ']')) fail(text, "lacks its closing bracket");
-  std::string_view rest = all.substr(open + 1, all.size() - open - 2);
+  out.inside = trim(all.substr(open + 1, all.size() - open - 2));
+  std::string_view rest = out.inside;
   for (size_t comma; (comma = rest.find(',')) != std::string_view::npos; rest.remove_prefix(comma + 1)) {
     out.params.push_back(trim(rest.substr(0, comma)));
   }
@@ -93,13 +95,13 @@ int32_t parse_number(std::string_view text, std::string_view number) {
   return value;
 }
 
+// A reference system's name may have commas; an algorithm's has none.
 Type parse_geo(std::string_view text, const ParsedName& parsed) {
-  const bool geography = parsed.name == "geography";
-  if (parsed.bracket == 0) return geography ? geography_type() : geometry_type();
-  if (parsed.bracket != '(' || parsed.params.size() > (geography ? 2U : 1U)) fail(text, "has too many parameters");
-  std::string crs(unquote(parsed.params[0]));
-  if (!geography) return geometry_type(std::move(crs));
-  return geography_type(std::move(crs), parsed.params.size() == 2 ? lower(unquote(parsed.params[1])) : "");
+  if (parsed.bracket == '[') fail(text, "must have its parameters in round brackets");
+  if (parsed.name == "geometry") return geometry_type(std::string(unquote(parsed.inside)));
+  if (parsed.params.size() < 2) return geography_type(std::string(unquote(parsed.inside)));
+  const std::string_view crs = trim(parsed.inside.substr(0, parsed.inside.rfind(',')));
+  return geography_type(std::string(unquote(crs)), lower(unquote(parsed.params.back())));
 }
 
 bool children_equal(const Type& a, const Type& b) {

@@ -72,6 +72,8 @@ TEST(Trap20, DecimalWithAndWithoutSpaces) {
 TEST(Type, ParametersTakeSpaces) {
   EXPECT_EQ(parse_primitive("fixed[ 16 ]"), fixed_type(16));
   EXPECT_EQ(parse_primitive("geography( srid:4326,karney )"), geography_type("srid:4326", "karney"));
+  EXPECT_EQ(parse_primitive("geometry(a, b)"), geometry_type("a, b"));
+  EXPECT_EQ(parse_primitive("geography('a, b', 'karney')"), geography_type("a, b", "karney"));
 }
 
 TEST(Type, DefaultsOfGeoTypesCompareEqualHoweverWritten) {
@@ -99,7 +101,7 @@ TEST(Type, RefusesWhatIsNoType) {
                            "fixed(16)",
                            "fixed[x]",
                            "int(4)",
-                           "geometry(a, b)",
+                           "geometry[a]",
                            "geography(a, planar)",
                            "geography(a, karney, b)",
                            "("}) {

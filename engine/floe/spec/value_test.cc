@@ -216,6 +216,7 @@ TEST(Value, JsonOfAnotherTypeIsRefused) {
   for (const auto& [json, type] : cases)
     EXPECT_THROW(value_from_json(json, type_of(type)), CorruptFile) << json << " " << type;
   EXPECT_THROW(to_json(kNan, type_of("double")), InvalidArgument);
+  EXPECT_THROW(to_json(std::string("\xFF"), type_of("string")), InvalidArgument);
   EXPECT_THROW(to_json(kInf, type_of("double")), InvalidArgument);
 }
 

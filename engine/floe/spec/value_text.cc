@@ -575,6 +575,9 @@ boost::json::value to_value(const Value& value, const Type& type) {
     case TypeKind::kList:
     case TypeKind::kMap:
       return members_to_value(held<std::vector<Value>>(value, type), type);
+    case TypeKind::kString:
+      if (!simdjson::validate_utf8(held<std::string>(value, type))) throw InvalidArgument("a string is not UTF-8");
+      return boost::json::string(held<std::string>(value, type));
     default:
       return boost::json::string(to_human_string(value, type));
   }
