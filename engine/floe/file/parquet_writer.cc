@@ -31,6 +31,7 @@ namespace {
 constexpr int64_t kSampleRows = 16'384;       // to look at before the first row is encoded
 constexpr int64_t kSampleBytes = 4 << 20;     // or so many bytes, if the rows are wide
 constexpr int64_t kEncodeBytes = 32 << 20;    // encoded before the size of the row group is looked at again
+constexpr int64_t kSmallBytes = 64 << 10;     // of a batch: encoded by the caller's thread alone
 constexpr double kExpectedCompression = 0.5;  // of what is not yet encoded, before there is experience
 
 // Gives the columns of a batch to Arrow's CPU pool, those that took longest in the batch before first, so that no
@@ -40,6 +41,9 @@ class ColumnTasks final : public arrow::internal::Executor {
  public:
   explicit ColumnTasks(size_t columns) : costs_(std::make_shared<Costs>(columns)) {}
 
+  // Of the batches to come: so small that a change of threads costs more than it gains.
+  void set_small(bool small) { small_ = small; }
+
   int GetCapacity() override { return pool()->GetCapacity(); }
   bool OwnsThisThread() override { return pool()->OwnsThisThread(); }
 
@@ -47,7 +51,7 @@ class ColumnTasks final : public arrow::internal::Executor {
   // Arrow's writer spawns one task a column, in their order, then waits for all.
   arrow::Status SpawnReal(arrow::internal::TaskHints, arrow::internal::FnOnce<void()> task, arrow::StopToken,
                           StopCallback&&) override {
-    if (pool()->OwnsThisThread()) {
+    if (small_ || pool()->OwnsThisThread()) {
       std::move(task)();
       return arrow::Status::OK();
     }
@@ -79,6 +83,7 @@ class ColumnTasks final : public arrow::internal::Executor {
 
   const std::shared_ptr<Costs> costs_;
   std::vector<arrow::internal::FnOnce<void()>> tasks_;
+  bool small_ = false;
 };
 
 // Passes everything on to a ParquetFileWriter, and keeps hold of the row group being written: Arrow's writer does not
@@ -246,6 +251,7 @@ struct ParquetWriter::State {
   void encode(const std::shared_ptr<arrow::RecordBatch>& batch) {
     const int64_t bytes = std::max<int64_t>(arrow::util::ReferencedBufferSize(*batch).ValueOr(0), 1);
     const int64_t steps = std::min(batch->num_rows(), (bytes + kEncodeBytes - 1) / kEncodeBytes);
+    column_tasks->set_small(bytes < kSmallBytes);
     for (int64_t step = 0; step < steps; ++step) {
       const int64_t begin = batch->num_rows() * step / steps;
       const int64_t end = batch->num_rows() * (step + 1) / steps;
