@@ -1,0 +1,444 @@
+"""Tables and scans: what runs in the engine, what is PyIceberg's own, and what is refused."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from unittest import mock
+from uuid import UUID
+
+import duckdb
+import polars as pl
+import pyarrow as pa
+import pyiceberg.expressions
+import pytest
+from pyiceberg.exceptions import CommitFailedException
+from pyiceberg.expressions import BooleanExpression
+from pyiceberg.manifest import DataFile
+from pyiceberg.partitioning import PartitionField, PartitionSpec
+from pyiceberg.schema import Schema
+from pyiceberg.table import CommitTableResponse, DataScan, FileScanTask, Table
+from pyiceberg.transforms import IdentityTransform
+from pyiceberg.types import (
+    BinaryType,
+    DateType,
+    DecimalType,
+    DoubleType,
+    LongType,
+    NestedField,
+    StringType,
+    TimestampType,
+    TimestamptzType,
+    UUIDType,
+)
+
+import floe_engine
+from floe_iceberg import FloeCatalog, FloeScan, FloeTable
+from floe_iceberg.table import FloeStaticTable
+
+ex: Any = pyiceberg.expressions  # whose constructors take more than they are typed for
+SCHEMA = Schema(NestedField(1, "id", LongType()), NestedField(2, "text", StringType()))
+SPEC = PartitionSpec(PartitionField(2, 1000, IdentityTransform(), "text"))
+
+
+def rows(*ids: int, text: str = "a") -> pa.Table:
+    return pa.table({"id": pa.array(ids, pa.int64()), "text": [text] * len(ids)})
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> FloeCatalog:
+    made = FloeCatalog("c", uri=f"sqlite:///{tmp_path}/catalog.db", warehouse=f"file://{tmp_path}/warehouse")
+    made.create_namespace("ns")
+    return made
+
+
+@pytest.fixture(params=["1", "2"])
+def table(catalog: FloeCatalog, request: pytest.FixtureRequest) -> FloeTable:
+    return catalog.create_table("ns.t", SCHEMA, properties={"format-version": request.param})
+
+
+@pytest.fixture
+def three(table: FloeTable) -> FloeTable:
+    """Three snapshots of one file each."""
+    for i in range(3):
+        table.append(rows(i))
+    return table
+
+
+def ids(scan: DataScan) -> list[int]:
+    return sorted(scan.to_arrow().column("id").to_pylist())
+
+
+# --- reading ---
+
+
+def test_every_way_to_read(three: FloeTable) -> None:
+    scan = three.scan("id > 0")
+    assert isinstance(scan, FloeScan)
+    assert ids(scan) == [1, 2]
+    assert scan.count() == 2
+    assert sorted(row["id"] for batch in scan.to_arrow_batch_reader() for row in batch.to_pylist()) == [1, 2]
+    assert sorted(scan.to_pandas()["id"]) == [1, 2]
+    frame = scan.to_polars()
+    assert isinstance(frame, pl.DataFrame)
+    assert sorted(frame["id"]) == [1, 2]
+    assert scan.to_duckdb("t").execute("SELECT sum(id) FROM t").fetchall() == [(3,)]
+    assert sorted(pa.table(scan).column("id").to_pylist()) == [1, 2]
+    assert duckdb.from_arrow(pa.RecordBatchReader.from_stream(scan)).count("id").fetchall() == [(2,)]
+    assert isinstance(three.to_polars(), pl.LazyFrame)
+
+
+def test_scans_are_changed_as_pyicebergs(three: FloeTable) -> None:
+    scan = three.scan().filter("id >= 1").filter(ex.LessThan("id", 2)).select("id")
+    assert type(scan) is FloeScan
+    assert scan.to_arrow().to_pydict() == {"id": [1]}
+    assert ids(three.scan().with_case_sensitive(False).filter("ID = 2")) == [2]
+    assert three.scan(limit=2).to_arrow().num_rows == 2
+    assert three.scan(limit=2).count() == 2
+
+
+def test_a_scan_shows_the_state_it_was_made_of(three: FloeTable) -> None:
+    scan = three.scan()
+    three.append(rows(9))
+    assert ids(scan) == [0, 1, 2]
+    assert ids(three.scan()) == [0, 1, 2, 9]
+
+
+def test_looking_back(three: FloeTable) -> None:
+    first, second, third = three.history()
+    assert ids(three.scan(snapshot_id=first.snapshot_id)) == [0]
+    assert ids(three.scan(as_of=second.timestamp_ms)) in ([0, 1], [0, 1, 2])  # two commits may share a millisecond
+    moment = dt.datetime.fromtimestamp(third.timestamp_ms / 1000 + 1, dt.UTC)
+    assert ids(three.scan(as_of=moment)) == [0, 1, 2]
+    three.manage_snapshots().create_tag(first.snapshot_id, "begin").create_branch(second.snapshot_id, "work").commit()
+    assert ids(three.scan(ref="begin")) == [0]
+    assert ids(three.scan().use_ref("work")) == [0, 1]
+    three.append(rows(7), branch="work")
+    assert ids(three.scan(ref="work")) == [0, 1, 7]
+    assert ids(three.scan()) == [0, 1, 2]
+    for wrong in ({"ref": "none"}, {"as_of": 1}, {"snapshot_id": 12345}):
+        with pytest.raises(floe_engine.NotFound) as caught:
+            three.scan(**wrong).to_arrow()
+        assert isinstance(caught.value, ValueError)
+    with pytest.raises(ValueError, match="one of snapshot_id, as_of and ref"):
+        three.scan(ref="begin", as_of=1)
+    with pytest.raises(ValueError, match="time zone"):
+        three.scan(as_of=dt.datetime(2026, 1, 1))
+
+
+def test_options_are_taken_or_refused(three: FloeTable) -> None:
+    options = {"floe.scan.batch-rows": "1", "floe.scan.read-ahead-bytes": "1", "floe.scan.ordered": "true"}
+    three.append(rows(*range(10, 20)))
+    assert {batch.num_rows for batch in three.scan(options=options).to_arrow_batch_reader()} == {1}
+    with pytest.raises(ValueError, match=r"floe\.scan\.batch-rows"):
+        three.scan(options={"floe.scan.batch-rows": "many"})
+    with pytest.raises(ValueError, match="no option something"):
+        three.scan(options={"something": "1"})
+    assert len(list(three.scan(options={"include_empty_files": "true"}).plan_files())) == 4
+
+
+def test_an_empty_table(table: FloeTable) -> None:
+    assert table.scan().to_arrow().schema.names == ["id", "text"]
+    assert table.scan().count() == 0
+    assert list(table.scan().plan_files()) == []
+    assert pa.table(table.scan().plan()).num_rows == 0
+    assert list(table.scan().to_arrow_batch_reader()) == []
+
+
+TYPES = Schema(
+    NestedField(1, "id", LongType()),
+    NestedField(2, "text", StringType()),
+    NestedField(3, "price", DecimalType(9, 2)),
+    NestedField(4, "day", DateType()),
+    NestedField(5, "at", TimestampType()),
+    NestedField(6, "atz", TimestamptzType()),
+    NestedField(7, "key", UUIDType()),
+    NestedField(8, "blob", BinaryType()),
+    NestedField(9, "x", DoubleType()),
+)
+KEY = UUID(int=7)
+AT = dt.datetime(2020, 2, 29, 23, 59, 59, 999999)
+FILTERS: list[BooleanExpression] = [
+    ex.EqualTo("price", Decimal("-1.28")),
+    ex.EqualTo("day", dt.date(1969, 12, 31)),
+    ex.EqualTo("at", AT),
+    ex.EqualTo("atz", AT.replace(tzinfo=dt.UTC)),
+    ex.EqualTo("key", KEY),
+    ex.EqualTo("blob", b"\xff\x00"),
+    ex.LessThanOrEqual("x", float("-inf")),
+    ex.And(ex.NotNaN("x"), ex.Not(ex.GreaterThan("x", 0.0))),
+    ex.StartsWith("text", "ü'"),
+    ex.In("id", [1, 2**70]),
+    ex.And(ex.GreaterThan("id", -(2**80)), ex.In("text", {"ü'x"})),
+    ex.Or(ex.AlwaysFalse(), ex.NotIn("id", (2, 3))),
+    ex.And(ex.NotStartsWith("text", "q"), ex.EqualTo("id", 1)),
+]
+
+
+@pytest.mark.parametrize("row_filter", FILTERS, ids=str)
+def test_filters_of_every_type_of_literal(catalog: FloeCatalog, row_filter: BooleanExpression) -> None:
+    table = catalog.create_table("ns.types", TYPES)
+    matching = {
+        "id": 1, "text": "ü'x", "price": Decimal("-1.28"), "day": dt.date(1969, 12, 31), "at": AT,
+        "atz": AT.replace(tzinfo=dt.UTC), "key": KEY.bytes, "blob": b"\xff\x00", "x": float("-inf"),
+    }  # fmt: skip
+    other = {
+        "id": 2, "text": "q", "price": Decimal("1.28"), "day": dt.date(1970, 1, 1), "at": dt.datetime(2021, 1, 1),
+        "atz": dt.datetime(2021, 1, 1, tzinfo=dt.UTC), "key": UUID(int=8).bytes, "blob": b"", "x": 1.0,
+    }  # fmt: skip
+    nothing = {"id": 3, "x": float("nan")}
+    schema = TYPES.as_arrow()
+    columns = []
+    for field in schema:
+        values = [row.get(field.name) for row in (matching, other, nothing)]
+        if field.name == "key":
+            columns.append(pa.ExtensionArray.from_storage(pa.uuid(), pa.array(values, pa.binary(16))))
+        else:
+            columns.append(pa.array(values, field.type))
+    table.append(pa.Table.from_arrays(columns, schema=schema))
+    assert ids(table.scan(row_filter)) == [1]
+    assert DataScan(table.metadata, table.io, row_filter).to_arrow().column("id").to_pylist() == [1]
+
+
+def test_filters_that_cannot_be(three: FloeTable) -> None:
+    bound = ex.EqualTo("id", 1).bind(three.schema())
+    with pytest.raises(ValueError, match="BoundEqualTo cannot be a row filter"):
+        three.scan(bound).plan()
+    deep = ex.EqualTo("id", 1)
+    for i in range(5_000):
+        deep = ex.Or(deep, ex.EqualTo("id", i)) if i % 2 else ex.And(deep, ex.EqualTo("text", "a"))
+    with pytest.raises(ValueError, match="nested too deep"):
+        three.scan(deep).plan()
+    with pytest.raises(ValueError, match="character 5"):
+        three.scan("id >")
+    with pytest.raises(ValueError, match="256 parentheses"):
+        three.scan("(" * 100_000)
+    with pytest.raises(ValueError, match="nothing_here"):
+        three.scan(ex.IsNull("nothing_here")).plan()
+
+
+# --- planning ---
+
+
+def test_a_plan_says_what_it_left_out(catalog: FloeCatalog) -> None:
+    table = catalog.create_table("ns.p", SCHEMA, partition_spec=SPEC)
+    table.append(pa.concat_tables([rows(1, 2, text="a"), rows(3, text="b"), rows(4, 5, text="c")]))
+    table.append(rows(6, text="d"))
+    plan = table.scan("text = 'a' and id < 2").plan()
+    assert (plan.files, plan.rows) == (1, 2)
+    assert (plan.manifests_total, plan.manifests_pruned) == (2, 1)
+    assert (plan.files_total, plan.files_pruned) == (3, 2)
+    (planned,) = pa.table(plan).to_pylist()
+    assert planned["record_count"] == 2
+    reader = plan.read()
+    assert pa.table(reader).num_rows == 1
+    assert reader.counters["files_read"] == 1
+    assert plan.count() == 1
+
+
+def test_tasks_are_pyicebergs_and_filled_when_looked_at(catalog: FloeCatalog) -> None:
+    table = catalog.create_table("ns.p", SCHEMA, partition_spec=SPEC)
+    table.append(pa.concat_tables([rows(1, 2, text="a"), rows(3, text="b")]))
+    scan = table.scan("text = 'a' and id > 1")
+    theirs = DataScan(table.metadata, table.io, scan.row_filter)
+    (task,), (other,) = scan.plan_files(), theirs.plan_files()
+    assert isinstance(task, FileScanTask)
+    assert "_file" not in task.__dict__
+    assert task.file == other.file
+    assert task.file.spec_id == other.file.spec_id
+    assert isinstance(task.file, DataFile)
+    assert (task.residual, task.delete_files) == (other.residual, other.delete_files)
+    assert task.file is task.file
+
+
+# --- what PyIceberg's own code does, committed by the engine ---
+
+
+def test_changes_that_are_pyicebergs_own(three: FloeTable) -> None:
+    three.delete("id = 0")
+    assert ids(three.scan()) == [1, 2]
+    three.overwrite(rows(10), overwrite_filter="id = 1")
+    assert ids(three.scan()) == [2, 10]
+    result = three.upsert(rows(10, 11, text="b"), join_cols=["id"])
+    assert (result.rows_updated, result.rows_inserted) == (1, 1)
+    assert ids(three.scan("text = 'b'")) == [10, 11]
+    with three.update_schema() as update:
+        update.add_column("more", LongType())
+        update.rename_column("text", "words")
+    assert three.scan().to_arrow().schema.names == ["id", "words", "more"]
+    with three.update_spec() as spec:
+        spec.add_field("words", IdentityTransform())
+    three.append(pa.table({"id": [20], "words": ["z"], "more": [7]}))
+    assert three.scan("words = 'z'").plan().files == 1
+    with three.transaction() as transaction:
+        transaction.set_properties(owner="me")
+        transaction.append(pa.table({"id": [21], "words": ["z"], "more": [8]}))
+    assert three.properties["owner"] == "me"
+    assert ids(three.scan("more > 6")) == [20, 21]
+    assert three.refresh().inspect.snapshots().num_rows == len(three.snapshots())
+    three.maintenance.expire_snapshots().older_than(dt.datetime.now()).commit()
+    assert len(three.snapshots()) == 1
+
+
+def test_the_engine_reads_on_after_pyiceberg_wrote(three: FloeTable) -> None:
+    with three.transaction() as transaction:
+        transaction.delete("id = 1")
+        transaction.append(rows(5))
+    assert ids(three.scan()) == [0, 2, 5]
+    assert three.scan().plan().files == 3
+
+
+def test_delete_files_are_pyicebergs_to_read(catalog: FloeCatalog) -> None:
+    table = catalog.create_table("ns.t", SCHEMA)
+    table.append(rows(1, 2))
+    with mock.patch.object(FloeScan, "plan", side_effect=floe_engine.NotSupported("delete files")):
+        assert ids(table.scan()) == [1, 2]
+        assert table.scan().count() == 2
+        assert [batch.num_rows for batch in table.scan().to_arrow_batch_reader()] == [2]
+    version_3 = catalog.create_table("ns.v3", SCHEMA, properties={"format-version": "3"})
+    with (
+        mock.patch.object(FloeScan, "plan", side_effect=floe_engine.NotSupported("delete files")),
+        pytest.raises(floe_engine.NotSupported, match="delete files"),
+    ):
+        version_3.scan().to_arrow()
+
+
+def test_dictionary_columns_are_pyicebergs_to_read(three: FloeTable) -> None:
+    assert pa.types.is_dictionary(three.scan().to_arrow(dictionary_columns=("text",)).schema.field("text").type)
+
+
+def test_manifest_merging_is_pyicebergs(catalog: FloeCatalog) -> None:
+    properties = {"commit.manifest-merge.enabled": "true", "commit.manifest.min-count-to-merge": "2"}
+    table = catalog.create_table("ns.t", SCHEMA, properties=properties)
+    for i in range(3):
+        table.append(rows(i))
+    snapshot = table.current_snapshot()
+    assert snapshot is not None
+    assert len(snapshot.manifests(table.io)) == 1
+    assert ids(table.scan()) == [0, 1, 2]
+
+
+def test_version_3_takes_appends_and_no_rows_of_pyicebergs(catalog: FloeCatalog) -> None:
+    table = catalog.create_table("ns.v3", SCHEMA, properties={"format-version": "3"})
+    table.append(rows(1))
+    table.append(rows(2), snapshot_properties={"run": "7"})
+    assert ids(table.scan()) == [1, 2]
+    assert table.format_version == 3
+    refused: list[Any] = [
+        lambda: table.delete("id = 1"),
+        lambda: table.overwrite(rows(3)),
+        lambda: table.upsert(rows(1, text="b"), join_cols=["id"]),
+        lambda: table.transaction().append(rows(3)),
+        lambda: table.append(rows(3), branch=None),
+        lambda: table.update_schema().add_column("more", LongType()).commit(),
+        lambda: table.incremental_append_scan(),
+        lambda: catalog.purge_table("ns.v3"),
+    ]
+    for change in refused:
+        with pytest.raises(NotImplementedError, match="version 3"):
+            change()
+    with table.transaction() as transaction:
+        transaction.set_properties(owner="me")
+    assert ids(catalog.load_table("ns.v3").scan()) == [1, 2]
+
+
+# --- commits ---
+
+
+class Watched(FloeCatalog):
+    commits = 0
+
+    def commit_table(self, *arguments: Any, **named: Any) -> CommitTableResponse:
+        type(self).commits += 1
+        return super().commit_table(*arguments, **named)
+
+
+def test_a_commit_table_in_the_place_of_ours_sees_every_commit(catalog: FloeCatalog) -> None:
+    catalog.create_table("ns.t", SCHEMA)
+    table = Watched(catalog.name, **catalog.properties).load_table("ns.t")
+    table.append(rows(1))
+    with table.transaction() as transaction:
+        transaction.set_properties(owner="me")
+    assert Watched.commits == 2
+    assert ids(table.scan()) == [1]
+    assert table.properties["owner"] == "me"
+    ours = catalog.load_table("ns.t")
+    with (
+        mock.patch.object(catalog, "commit_table", side_effect=CommitFailedException("patched")),
+        pytest.raises(CommitFailedException, match="patched"),
+    ):
+        ours.append(rows(2))
+
+
+def test_writers_at_once_all_land(three: FloeTable) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    catalog = three.catalog
+
+    def append(i: int) -> None:
+        catalog.load_table(three.name()).append(rows(i))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(append, range(100, 116)))
+    assert ids(three.refresh().scan()) == [0, 1, 2, *range(100, 116)]
+
+
+def test_a_table_that_took_anothers_name_is_not_it(three: FloeTable) -> None:
+    three.catalog.drop_table(three.name())
+    three.catalog.create_table(three.name(), SCHEMA)
+    with pytest.raises(ValueError, match="UUID does not match"):
+        three.refresh()
+
+
+# --- appending ---
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        rows(1, 2),
+        rows(1, 2).to_batches()[0],
+        pl.DataFrame({"id": [1, 2], "text": ["a", "a"]}),
+        duckdb.sql("SELECT unnest([1, 2]::BIGINT[]) AS id, 'a' AS text"),
+    ],
+    ids=["pyarrow table", "pyarrow batch", "polars", "duckdb"],
+)
+def test_any_arrow_stream_is_appended(table: FloeTable, source: Any) -> None:
+    table.append(source)
+    assert ids(table.scan()) == [1, 2]
+
+
+def test_what_is_no_arrow_stream(table: FloeTable) -> None:
+    with pytest.raises(ValueError, match="Arrow stream, got: \\[1\\]"):
+        table.append([1])
+
+
+def test_a_stream_of_no_rows_is_a_snapshot(table: FloeTable) -> None:
+    table.append(rows())
+    assert len(table.snapshots()) == 1
+    assert table.scan().count() == 0
+
+
+# --- metadata is parsed when it is asked for ---
+
+
+def test_appending_and_scanning_do_not_parse_metadata(catalog: FloeCatalog) -> None:
+    catalog.create_table("ns.t", SCHEMA)
+    with mock.patch("floe_iceberg.state.TableMetadataUtil.parse_raw", side_effect=AssertionError("parsed")):
+        table = catalog.load_table("ns.t")
+        table.append(rows(1))
+        scan = table.scan("id = 1").select("id").update(limit=1)
+        assert scan.to_arrow().num_rows == 1
+        assert len(list(scan.plan_files())) == 1
+        table.refresh()
+    assert len(table.metadata.snapshots) == 1
+
+
+def test_a_static_table(three: FloeTable) -> None:
+    static = FloeStaticTable.from_metadata(three.metadata_location)
+    assert isinstance(static, Table)
+    assert ids(static.scan("id > 0")) == [1, 2]
+    with pytest.raises(NotImplementedError):
+        static.refresh()
