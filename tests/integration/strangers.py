@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import importlib.util
 import math
 import uuid
 from decimal import Decimal
@@ -10,8 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import duckdb_extension_avro
-import duckdb_extension_iceberg
 import pyarrow as pa
 from pyiceberg.catalog.sql import SqlCatalog
 
@@ -31,14 +30,25 @@ class Warehouse:
 
     def duckdb(self, identifier: str, where: str = "TRUE", columns: str = "*") -> pa.Table:
         location = self.theirs.load_table(identifier).metadata_location
-        return duckdb_query(f"SELECT {columns} FROM iceberg_scan('{location}') WHERE {where}")
+        result = duckdb_query(f"SELECT {columns} FROM iceberg_scan('{location}') WHERE {where}")
+        if "uuid" not in result.column_names:
+            return result
+        values = [uuid.UUID(v).bytes if v else None for v in result["uuid"].to_pylist()]  # DuckDB gives text
+        return result.set_column(result.column_names.index("uuid"), "uuid", pa.array(values, pa.binary(16)))
 
 
 def duckdb_query(query: str) -> pa.Table:
-    connection = duckdb.connect(config={"autoinstall_known_extensions": False, "TimeZone": "UTC"})
-    duckdb_extension_avro.import_extension("avro", con=connection)
-    duckdb_extension_iceberg.import_extension("iceberg", con=connection)
+    connection = duckdb.connect(config={"autoinstall_known_extensions": False})
+    for name in ("avro", "iceberg"):
+        connection.execute(f"LOAD '{duckdb_extension(name)}'")
     return connection.execute(query).to_arrow_table()
+
+
+def duckdb_extension(name: str) -> Path:
+    """The file that the PyPI package of a DuckDB extension holds."""
+    spec = importlib.util.find_spec(f"duckdb_extension_{name}")
+    assert spec is not None and spec.submodule_search_locations
+    return Path(spec.submodule_search_locations[0]) / f"extensions/v{duckdb.__version__}/{name}.duckdb_extension"
 
 
 def rows(table: pa.Table) -> list[dict[str, Any]]:

@@ -168,7 +168,10 @@ def test_each_transform_partitions_as_pyiceberg_does(
 ) -> None:
     source = SCHEMA.find_field(column).field_id
     spec = PartitionSpec(PartitionField(source, 1000, transform, "part"))
-    data = arrow_rows(SCHEMA, ROWS)
+    values = ROWS
+    if isinstance(transform, TruncateTransform):  # the least values would be truncated to less than the least
+        values = [row | {"int": max(row.get("int", 0), -(2**31) + 2), "long": max(row.get("long", 0), -(2**62))} for row in ROWS]
+    data = arrow_rows(SCHEMA, values)
     table = warehouse.ours.create_table("ns.ours", schema=SCHEMA, partition_spec=spec)
     table.append(data)
     assert rows(table.scan().to_arrow()) == rows(data)
@@ -213,8 +216,10 @@ def test_our_metrics_are_pyicebergs(warehouse: Warehouse) -> None:
     (a,) = (task.file for task in warehouse.theirs.load_table("ns.ours").scan().plan_files())
     (b,) = (task.file for task in theirs.scan().plan_files())
     assert a.record_count == b.record_count
-    assert a.value_counts == b.value_counts
-    assert a.null_value_counts == b.null_value_counts
+    # Within lists and maps PyIceberg counts elements; we keep no metrics there, as Java does.
+    repeated = {22, 23, 24}
+    assert a.value_counts == {k: v for k, v in b.value_counts.items() if k not in repeated}
+    assert a.null_value_counts == {k: v for k, v in b.null_value_counts.items() if k not in repeated}
     for ours_bounds, theirs_bounds in ((a.lower_bounds, b.lower_bounds), (a.upper_bounds, b.upper_bounds)):
         for field_id, bound in theirs_bounds.items():
             field = SCHEMA.find_field(field_id)
