@@ -126,7 +126,17 @@ Snapshot snapshot_from_node(const Node& node) {
   if (!has_id) node.at("snapshot-id");  // throws, naming the field
   if (!has_timestamp) node.at("timestamp-ms").int64();
   if (snapshot.sequence_number < 0) node.at("sequence-number").fail("is negative");
+  if (!snapshot.manifest_list.empty()) snapshot.manifests.clear();
   return snapshot;
+}
+
+void keep_fields_of(Snapshot& snapshot, int32_t format_version) {
+  if (format_version < 2) snapshot.sequence_number = 0;
+  if (format_version < 3) {
+    snapshot.first_row_id.reset();
+    snapshot.added_rows.reset();
+    snapshot.key_id.reset();
+  }
 }
 
 SnapshotRef snapshot_ref_from_node(const Node& node) {

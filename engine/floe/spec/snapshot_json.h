@@ -13,6 +13,8 @@ Properties properties_from_node(const Node& node);
 
 // A missing sequence number (v1, and v2 snapshots written before an upgrade) is 0.
 Snapshot snapshot_from_node(const Node& node);
+// Drops what tables of this version do not have, and so would not write.
+void keep_fields_of(Snapshot& snapshot, int32_t format_version);
 SnapshotRef snapshot_ref_from_node(const Node& node);
 StatisticsFile statistics_from_node(const Node& node);
 PartitionStatisticsFile partition_statistics_from_node(const Node& node);

@@ -131,6 +131,7 @@ void read_snapshots(const Node& root, TableMetadata& metadata) {
   std::vector<int64_t> ids;
   list->for_each([&](const Node& item) {
     Snapshot snapshot = json::snapshot_from_node(item);
+    json::keep_fields_of(snapshot, metadata.format_version);
     const bool has_list = !snapshot.manifest_list.empty() || !snapshot.manifests.empty();
     if (!has_list && metadata.format_version > 1) item.at("manifest-list").fail("is empty");
     ids.push_back(snapshot.snapshot_id);

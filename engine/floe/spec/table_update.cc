@@ -6,6 +6,7 @@
 #include <set>
 
 #include "floe/error.h"
+#include "floe/spec/snapshot_json.h"
 
 namespace floe {
 
@@ -262,7 +263,8 @@ void Application::check_row_ids(const Snapshot& snapshot) const {
 }
 
 void Application::operator()(const AddSnapshot& update) {
-  const Snapshot& snapshot = update.snapshot;
+  Snapshot snapshot = update.snapshot;
+  json::keep_fields_of(snapshot, table_.format_version);
   if (table_.schemas.empty() || table_.partition_specs.empty() || table_.sort_orders.empty()) {
     refuse("a snapshot needs a schema, a partition spec and a sort order to be added first");
   }
@@ -284,7 +286,7 @@ void Application::operator()(const AddSnapshot& update) {
   // A writer whose clock is behind must not make the logs go back in time: readers refuse such a table.
   table_.last_updated_ms = std::max(table_.last_updated_ms, snapshot.timestamp_ms);
   new_snapshots_.push_back(snapshot.snapshot_id);
-  table_.snapshots.push_back(std::make_shared<const Snapshot>(snapshot));
+  table_.snapshots.push_back(std::make_shared<const Snapshot>(std::move(snapshot)));
 }
 
 void Application::need_snapshot(int64_t snapshot_id, std::string_view what) const {
@@ -321,10 +323,9 @@ void Application::operator()(const SetSnapshotRef& update) {
 
 void Application::operator()(const RemoveSnapshots& update) {
   const std::set<int64_t> gone(update.snapshot_ids.begin(), update.snapshot_ids.end());
-  const auto left = std::ranges::stable_partition(
-      table_.snapshots, [&](const auto& snapshot) { return !gone.contains(snapshot->snapshot_id); });
-  if (left.size() != gone.size()) refuse("cannot lose snapshots that it does not have");
-  table_.snapshots.erase(left.begin(), left.end());
+  const size_t lost =
+      std::erase_if(table_.snapshots, [&](const auto& snapshot) { return gone.contains(snapshot->snapshot_id); });
+  if (lost != gone.size()) refuse("cannot lose snapshots that it does not have");
   std::erase_if(table_.refs, [&](const auto& ref) { return gone.contains(ref.second.snapshot_id); });
   std::erase_if(table_.statistics, [&](const StatisticsFile& file) { return gone.contains(file.snapshot_id); });
   std::erase_if(table_.partition_statistics,
