@@ -193,8 +193,8 @@ class Scanner : public std::enable_shared_from_this<Scanner> {
 
   // The unit whose turn it is, if nobody works on it.
   Unit* idle_unit() {
-    if (!units_.empty() && units_.front().stage == Stage::kIdle) return &units_.front();
-    return nullptr;
+    if (units_.empty()) return next_unit();
+    return units_.front().stage == Stage::kIdle ? &units_.front() : nullptr;
   }
 
   BatchPtr limited(BatchPtr batch) {
@@ -233,7 +233,7 @@ class Scanner : public std::enable_shared_from_this<Scanner> {
     for (Unit& unit : units_) {
       if (may_run(unit)) return &unit;
     }
-    if (full() || next_file_ == files_->size()) return nullptr;
+    if ((full() && !units_.empty()) || next_file_ == files_->size()) return nullptr;
     units_.emplace_back().file = next_file_++;
     return &units_.back();
   }
