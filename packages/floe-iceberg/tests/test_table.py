@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import sys
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,10 @@ import pytest
 from pyiceberg.exceptions import CommitFailedException
 from pyiceberg.expressions import BooleanExpression
 from pyiceberg.manifest import DataFile
-from pyiceberg.partitioning import PartitionField, PartitionSpec
+from pyiceberg.partitioning import PartitionField, PartitionKey, PartitionSpec
 from pyiceberg.schema import Schema
 from pyiceberg.table import CommitTableResponse, DataScan, FileScanTask, Table
+from pyiceberg.table.locations import SimpleLocationProvider
 from pyiceberg.transforms import IdentityTransform
 from pyiceberg.types import (
     BinaryType,
@@ -318,6 +320,32 @@ def test_manifest_merging_is_pyicebergs(catalog: FloeCatalog) -> None:
     assert snapshot is not None
     assert len(snapshot.manifests(table.io)) == 1
     assert ids(table.scan()) == [0, 1, 2]
+
+
+class Elsewhere(SimpleLocationProvider):
+    """A location provider that somebody wrote for PyIceberg."""
+
+    def new_data_location(self, data_file_name: str, partition_key: PartitionKey | None = None) -> str:
+        return f"{self.table_location}/elsewhere/{data_file_name}"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "folder"),
+    [
+        ("py-io-impl", "pyiceberg.io.pyarrow.PyArrowFileIO", "data"),
+        ("write.py-location-provider.impl", f"{__name__}.Elsewhere", "elsewhere"),
+    ],
+)
+def test_python_classes_named_in_properties_are_used(
+    catalog: FloeCatalog, monkeypatch: pytest.MonkeyPatch, key: str, value: str, folder: str
+) -> None:
+    monkeypatch.setitem(sys.modules, __name__, sys.modules.get(__name__, mock.Mock(Elsewhere=Elsewhere)))
+    table = catalog.create_table("ns.t", SCHEMA, properties={key: value})
+    with mock.patch.object(floe_engine.Table, "append", side_effect=AssertionError("the engine appends")):
+        table.append(rows(1))
+    (task,) = table.scan().plan_files()
+    assert f"/{folder}/" in task.file.file_path
+    assert ids(table.scan()) == [1]
 
 
 def test_version_3_takes_appends_and_no_rows_of_pyicebergs(catalog: FloeCatalog) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pyiceberg.catalog import Catalog
 from pyiceberg.expressions import BooleanExpression
-from pyiceberg.io import FileIO
+from pyiceberg.io import PY_IO_IMPL, FileIO
 from pyiceberg.table import (
     ALWAYS_TRUE,
     DOWNCAST_NS_TIMESTAMP_TO_US_ON_WRITE,
@@ -274,14 +274,14 @@ class FloeTable(Table):
         self._state = TableState(self.catalog, self._identifier, handle)
 
     def _appends_as_pyiceberg(self, stream: Any) -> bool:
+        properties = self._state.properties
         merge = property_as_bool(
-            self._state.properties,
-            TableProperties.MANIFEST_MERGE_ENABLED,
-            TableProperties.MANIFEST_MERGE_ENABLED_DEFAULT,
+            properties, TableProperties.MANIFEST_MERGE_ENABLED, TableProperties.MANIFEST_MERGE_ENABLED_DEFAULT
         )
+        python_decides = PY_IO_IMPL in properties or TableProperties.WRITE_PY_LOCATION_PROVIDER_IMPL in properties
         schema = str(getattr(stream, "schema", ""))
         downcast = "timestamp[ns" in schema and Config().get_bool(DOWNCAST_NS_TIMESTAMP_TO_US_ON_WRITE)
-        return bool(merge or downcast or commits_elsewhere(self.catalog))
+        return bool(merge or python_decides or downcast or commits_elsewhere(self.catalog))
 
     def transaction(self) -> FloeTransaction:
         """A transaction: changes that are committed together, by PyIceberg's own code."""
