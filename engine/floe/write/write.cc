@@ -53,6 +53,22 @@ int64_t piece_rows(const arrow::RecordBatch& batch) {
   return std::clamp<int64_t>(kPieceBytes / bytes_per_row, 1, kPieceRows);
 }
 
+// A partition's path with every folder's name short enough for file systems (and S3's 1024 bytes for all). Nobody reads
+// partition values from paths, and file names are unique without them.
+std::string with_short_names(const std::string& path) {
+  constexpr size_t kLongest = 200;
+  std::string shortened;
+  for (size_t begin = 0; begin < path.size();) {
+    const size_t end = std::min(path.find('/', begin), path.size());
+    size_t length = std::min(end - begin, kLongest);
+    const size_t escape = path.find('%', begin + length - std::min<size_t>(length, 2));
+    if (length < end - begin && escape < begin + length) length = escape - begin;  // not within a %xx
+    shortened.append(shortened.empty() ? "" : "/").append(path, begin, length);
+    begin = end + 1;
+  }
+  return shortened;
+}
+
 // The files of one partition: those that are complete, and at most one being written.
 struct PartitionOutput {
   std::vector<Value> partition;
@@ -75,7 +91,7 @@ class Outputs {
 
   void add_partition(std::vector<Value> values) {
     PartitionOutput output;
-    output.path = partition_path(spec_, schema_, values);
+    output.path = with_short_names(partition_path(spec_, schema_, values));
     output.partition = std::move(values);
     outputs_.push_back(std::move(output));
   }

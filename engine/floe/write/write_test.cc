@@ -141,6 +141,26 @@ TEST_F(Write, EachPartitionGetsItsRowsInOneFile) {
   EXPECT_EQ(seen.size(), 4000);
 }
 
+TEST_F(Write, APartitionWithALongValueHasAShortPath) {
+  const TableMetadata metadata =
+      new_table_metadata({.schema = {.fields = {{.id = 1, .name = "a", .type = primitive(TypeKind::kString)},
+                                                {.id = 2, .name = "b", .type = primitive(TypeKind::kString)}}},
+                          .spec = {.fields = {{.source_ids = {1}, .field_id = 1000, .name = "a"},
+                                              {.source_ids = {2}, .field_id = 1001, .name = "b"}}},
+                          .location = folder_ / "t"});
+  MadeBatches batches(1, [](int) {
+    arrow::StringBuilder a, b;
+    check(a.Append(std::string(198, 'x') + "\xC3\xA9"), "append");
+    check(b.Append(std::string(70'000, 'y')), "append");
+    return arrow::RecordBatch::Make(arrow::schema({arrow::field("a", arrow::utf8()), arrow::field("b", arrow::utf8())}),
+                                    1, {*a.Finish(), *b.Finish()});
+  });
+  const auto files = write_data_files(metadata, batches, *io_, {.table_name = "db.t"});
+  ASSERT_EQ(files.size(), 1);
+  EXPECT_EQ(files[0].partition[1].as<std::string>().size(), 70'000);
+  EXPECT_THAT(files[0].file_path, HasSubstr("/data/a=" + std::string(198, 'x') + "/b=" + std::string(198, 'y') + "/0"));
+}
+
 TEST_F(Write, PartitionsThatComeOneAfterTheOtherDoToo) {
   const TableMetadata metadata = table("identity");
   MadeBatches batches(
