@@ -85,9 +85,13 @@ class ManifestReader {
 };
 using ManifestReaderPtr = std::shared_ptr<ManifestReader>;
 
+// Fills in the counts of files and rows that a list of version 1 may leave out and later ones must have.
+void count_entries(const Manifest& manifest, ManifestFile& file);
+
 // The process-wide cache of manifests and manifest lists, which never change once written. Bounded by
-// `set_manifest_cache_bytes` (default 256 MiB; 0 turns it off); the least recently used go first.
-// Keyed by (principal, path, length): one principal never reads another's.
+// `set_manifest_cache_bytes` (default 256 MiB; 0 turns it off), in what memory_use() says; the least recently used go
+// first. Keyed by (principal, path, length) and what the list's line gives to inherit: one principal never reads
+// another's, and branches of an upgraded table may give one manifest different first row ids.
 ManifestReaderPtr open_manifest(Io& io, const ManifestFile& file);
 std::shared_ptr<const std::vector<ManifestFile>> open_manifest_list(Io& io, const std::string& location);
 void set_manifest_cache_bytes(size_t bytes);

@@ -667,4 +667,22 @@ std::vector<DataFile> ManifestReader::data_files() {
 
 size_t ManifestReader::memory_use() const { return state_->memory; }
 
+void count_entries(const Manifest& manifest, ManifestFile& file) {
+  int64_t files[3] = {}, rows[3] = {};
+  for (size_t i = 0; i < manifest.size; ++i) {
+    const auto status = static_cast<size_t>(manifest.status[i]);
+    ++files[status];
+    // Counts that are not known (-1) add nothing, as in ManifestWriter.
+    if (manifest.record_count[i] > 0 && __builtin_add_overflow(rows[status], manifest.record_count[i], &rows[status])) {
+      throw CorruptFile(fmt::format("{}: its record counts are out of range", file.manifest_path));
+    }
+  }
+  file.existing_files_count = files[static_cast<size_t>(EntryStatus::kExisting)];
+  file.added_files_count = files[static_cast<size_t>(EntryStatus::kAdded)];
+  file.deleted_files_count = files[static_cast<size_t>(EntryStatus::kDeleted)];
+  file.existing_rows_count = rows[static_cast<size_t>(EntryStatus::kExisting)];
+  file.added_rows_count = rows[static_cast<size_t>(EntryStatus::kAdded)];
+  file.deleted_rows_count = rows[static_cast<size_t>(EntryStatus::kDeleted)];
+}
+
 }  // namespace floe

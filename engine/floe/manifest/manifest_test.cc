@@ -149,6 +149,20 @@ TEST(Manifest, TheWriterSumsUpWhatTheListNeeds) {
                   FieldSummary{.contains_null = true, .contains_nan = false, .lower_bound = "b", .upper_bound = "c"}));
 }
 
+TEST(Manifest, EntriesAreCountedWhereAListOfVersion1DoesNot) {
+  const Written written =
+      write({{.file = test_file("1", 5, Value(), 10)},
+             {.status = EntryStatus::kExisting, .snapshot_id = 4, .file = test_file("2", 5, Value(), 20)},
+             {.status = EntryStatus::kDeleted, .file = test_file("3", 5, Value(), 40)},
+             {.file = test_file("4", 5, Value(), -1)}},
+            1);
+  ManifestFile counted = written.file;
+  counted.added_files_count = counted.existing_files_count = counted.deleted_files_count = kNotKnown;
+  counted.added_rows_count = counted.existing_rows_count = counted.deleted_rows_count = kNotKnown;
+  count_entries(*written.reader()->entries(), counted);
+  EXPECT_EQ(counted, written.file);
+}
+
 TEST(Manifest, NanIsNoBoundAndNegativeZeroComesFirst) {
   const PartitionSpec spec{.spec_id = 1, .fields = {partition_field(4, 1000, "score", "identity")}};
   std::vector<ManifestEntry> entries;
