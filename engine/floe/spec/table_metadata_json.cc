@@ -132,7 +132,8 @@ void read_snapshots(const Node& root, TableMetadata& metadata) {
   list->for_each([&](const Node& item) {
     Snapshot snapshot = json::snapshot_from_node(item);
     json::keep_fields_of(snapshot, metadata.format_version);
-    const bool has_list = !snapshot.manifest_list.empty() || !snapshot.manifests.empty();
+    // Version 1 may list the manifests themselves, and tables are upgraded from it.
+    const bool has_list = !snapshot.manifest_list.empty() || item.find("manifests");
     if (!has_list && metadata.format_version > 1) item.at("manifest-list").fail("is empty");
     ids.push_back(snapshot.snapshot_id);
     metadata.snapshots.push_back(std::make_shared<const Snapshot>(std::move(snapshot)));

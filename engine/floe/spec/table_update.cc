@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <set>
 
 #include "floe/error.h"
@@ -24,6 +25,15 @@ bool contains(const Container& container, const T& value) {
 
 bool same_uuid(std::string_view a, std::string_view b) {
   return std::ranges::equal(a, b, [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
+}
+
+bool is_uuid(std::string_view text) {
+  if (text.size() != 36) return false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+    if (dash ? text[i] != '-' : std::isxdigit(static_cast<unsigned char>(text[i])) == 0) return false;
+  }
+  return true;
 }
 
 bool same_source(const PartitionField& a, const PartitionField& b) {
@@ -98,7 +108,7 @@ class Application {
 };
 
 void Application::operator()(const AssignUuid& update) {
-  if (update.uuid.empty()) refuse("cannot assign an empty uuid");
+  if (!is_uuid(update.uuid)) refuse(fmt::format("\"{}\" is no uuid", update.uuid));
   if (same_uuid(update.uuid, table_.table_uuid)) return;
   if (!table_.table_uuid.empty()) {
     refuse(fmt::format("has the uuid {} already and cannot be given another", table_.table_uuid));

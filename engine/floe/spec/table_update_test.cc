@@ -134,7 +134,9 @@ TEST(Apply, AUuidIsAssignedOnce) {
   TableMetadata metadata = table();
   EXPECT_THAT(refusal_of(metadata, {AssignUuid{"00000000-0000-4000-8000-000000000000"}}), HasSubstr("already"));
   metadata.table_uuid.clear();
-  EXPECT_EQ(apply(metadata, {AssignUuid{"u"}}).table_uuid, "u");
+  const std::string uuid = new_uuid();
+  EXPECT_EQ(apply(metadata, {AssignUuid{uuid}}).table_uuid, uuid);
+  EXPECT_THAT(refusal_of(metadata, {AssignUuid{"u"}}), HasSubstr("no uuid"));
 }
 
 TEST(Apply, FormatVersionsOnlyGoUp) {
@@ -266,6 +268,13 @@ TEST(Apply, SortOrdersGetIdsAndEqualOnesAreUsedAgain) {
   EXPECT_THAT(refusal_of(base, {SetDefaultSortOrder{4}}), HasSubstr("no sort order 4"));
   EXPECT_THAT(refusal_of(base, {SetDefaultSortOrder{-1}}), HasSubstr("no sort order was added"));
   EXPECT_NE(refusal_of(base, {AddSortOrder{{.fields = {{.source_ids = {9}, .transform = {}}}}}}), "applied");
+}
+
+TEST(Apply, SnapshotsThatListTheirManifestsSurviveAnUpgrade) {
+  Snapshot first = snapshot(table(1), 1);
+  first.manifest_list.clear();
+  const TableMetadata metadata = apply(table(1), {AddSnapshot{first}, UpgradeFormatVersion{2}});
+  EXPECT_EQ(parse_table_metadata(to_json(metadata), "m"), metadata);
 }
 
 TEST(Apply, SnapshotsMoveTheSequenceNumber) {
