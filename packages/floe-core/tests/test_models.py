@@ -76,4 +76,4 @@ def test_a_table_may_spell_its_schema_both_ways() -> None:
 
 def test_values_do_not_change() -> None:
     with pytest.raises(ValidationError, match="frozen"):
-        ID.name = "other"
+        ID.name = "other"  # type: ignore[misc]
