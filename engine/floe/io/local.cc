@@ -225,6 +225,27 @@ class LocalFile final : public arrow::io::RandomAccessFile {
   const std::shared_ptr<IoCounters> counters_;
 };
 
+// What all files together have handed to the I/O pool and not yet written.
+class WaitingBytes {
+ public:
+  void add(int64_t bytes) {
+    std::unique_lock lock(mutex_);
+    less_.wait(lock, [&] { return bytes_ < kWaitingBytes; });
+    bytes_ += bytes;
+  }
+  void subtract(int64_t bytes) {
+    std::lock_guard lock(mutex_);
+    bytes_ -= bytes;
+    less_.notify_all();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable less_;
+  int64_t bytes_ = 0;
+};
+WaitingBytes waiting_bytes;
+
 // Small writes are gathered; large ones go to the disk from a thread of Arrow's I/O pool, while the caller makes the
 // next. Errors come with a later call, at the latest with Close.
 class LocalOutputStream final : public arrow::io::OutputStream {
@@ -251,7 +272,7 @@ class LocalOutputStream final : public arrow::io::OutputStream {
   // Waits until everything is written.
   arrow::Status Flush() override {
     std::unique_lock lock(mutex_);
-    idle_.wait(lock, [&] { return !writing_; });
+    settle(lock);
     write_now(gathered_.data(), static_cast<int64_t>(gathered_.size()));
     gathered_.clear();
     return status();
@@ -268,8 +289,9 @@ class LocalOutputStream final : public arrow::io::OutputStream {
   void discard() {
     closed_ = true;
     std::unique_lock lock(mutex_);
+    for (const auto& data : waiting_) waiting_bytes.subtract(data->size());
     waiting_.clear();
-    idle_.wait(lock, [&] { return !writing_; });
+    settle(lock);
     fd_.close();
   }
 
@@ -281,39 +303,53 @@ class LocalOutputStream final : public arrow::io::OutputStream {
 
   arrow::Status pass_on(std::shared_ptr<arrow::Buffer> data) {
     arrow::internal::Executor* pool = arrow::io::default_io_context().executor();
-    std::unique_lock lock(mutex_);
-    // On a thread of the pool itself nobody may wait for another one.
     if (pool->OwnsThisThread()) {
-      idle_.wait(lock, [&] { return !writing_; });
+      std::unique_lock lock(mutex_);
+      settle(lock);
       write_now(data->data(), data->size());
       return status();
     }
-    idle_.wait(lock, [&] { return waiting_bytes_ < kWaitingBytes; });
-    waiting_bytes_ += data->size();
+    waiting_bytes.add(data->size());
+    std::unique_lock lock(mutex_);
     waiting_.push_back(std::move(data));
-    if (!std::exchange(writing_, true)) {
-      lock.unlock();
-      if (!pool->Spawn(
-                   [self = std::dynamic_pointer_cast<LocalOutputStream>(shared_from_this())] { self->write_waiting(); })
-               .ok())
-        write_waiting();
+    if (!running_ && !std::exchange(spawned_, true)) {
+      const auto self = std::dynamic_pointer_cast<LocalOutputStream>(shared_from_this());
+      const auto task = [self] {
+        std::unique_lock task_lock(self->mutex_);
+        self->spawned_ = false;
+        if (!self->running_) self->write_waiting(task_lock);
+      };
+      if (!pool->Spawn(task).ok()) {  // the pool shuts down
+        spawned_ = false;
+        settle(lock);
+      }
     }
     return status();
   }
 
-  void write_waiting() {
-    std::unique_lock lock(mutex_);
+  // Waits only for a task that runs; what none has begun is written here. So no thread of a pool waits for another
+  // task.
+  void settle(std::unique_lock<std::mutex>& lock) {
+    while (running_ || !waiting_.empty()) {
+      if (running_) {
+        idle_.wait(lock);
+      } else {
+        write_waiting(lock);
+      }
+    }
+  }
+
+  void write_waiting(std::unique_lock<std::mutex>& lock) {
+    running_ = true;
     while (!waiting_.empty()) {
       const std::shared_ptr<arrow::Buffer> data = std::move(waiting_.front());
       waiting_.pop_front();
       lock.unlock();
       write_now(data->data(), data->size());
+      waiting_bytes.subtract(data->size());
       lock.lock();
-      waiting_bytes_ -= data->size();
-      idle_.notify_all();
     }
-    waiting_bytes_ = 0;  // of what was discarded
-    writing_ = false;
+    running_ = false;
     idle_.notify_all();
   }
 
@@ -347,8 +383,8 @@ class LocalOutputStream final : public arrow::io::OutputStream {
   std::mutex mutex_;
   std::condition_variable idle_;
   std::deque<std::shared_ptr<arrow::Buffer>> waiting_;
-  int64_t waiting_bytes_ = 0;
-  bool writing_ = false;  // by a task, which alone touches the next two meanwhile
+  bool spawned_ = false;  // a task that will write what waits
+  bool running_ = false;  // somebody writes, and alone touches the next two meanwhile
   int64_t written_ = 0;
   int64_t started_ = 0;
   std::atomic<int> error_ = 0;

@@ -150,6 +150,29 @@ TEST_P(LocalIoTest, WritesOfEverySizeArriveInOrder) {
   EXPECT_EQ(io_->counters().files_written, 1);
 }
 
+// Large parts are written by other threads, small ones are gathered: whatever the mix, and however many files at once.
+TEST_P(LocalIoTest, ManyFilesWrittenAtOnceKeepTheirOwnBytes) {
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 6; ++t) {
+    threads.emplace_back([&, t] {
+      std::string expected;
+      auto file = io_->create(dir_ + "/" + std::to_string(t));
+      for (int i = 0; i < 40; ++i) {
+        const auto size = static_cast<size_t>((i * 7919 + t * 104729) % 5 == 0 ? 1 : (i * t * 99'991) % 3'000'000);
+        auto part = arrow::Buffer::FromString(std::string(size, static_cast<char>('a' + (i + t) % 26)));
+        expected += part->ToString();
+        EXPECT_TRUE(
+            (i % 2 == 0 ? file->stream()->Write(part) : file->stream()->Write(part->data(), part->size())).ok());
+      }
+      if (t == 0) return file->abort();
+      file->close();
+      EXPECT_TRUE(contents(dir_ + "/" + std::to_string(t)) == expected) << t;
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  EXPECT_THAT(names(), SizeIs(5));
+}
+
 // The signal would kill a C++ program; a Python one ignores it. Neither may lose the error.
 TEST_P(LocalIoTest, AFileSizeLimitIsAnIoErrorAndLeavesNothing) {
   for (const bool ignored : {false, true}) {
