@@ -159,8 +159,14 @@ TEST_F(Append, WithoutRetriesLeftItFailsAndLeavesNothing) {
   TableMetadata metadata = new_table(2, {{"commit.retry.num-retries", "1"}});
   ScriptedCatalog catalog(io_, metadata, std::deque<Outcome>(10, Outcome::kAnotherWasFirst));
   EXPECT_THROW(append_files(catalog, catalog.now(), {file("a")}, {}), CommitFailed);
-  EXPECT_EQ(catalog.commits_.size(), 3);  // the first on a base that may be old, the second on a fresh one, a retry
+  EXPECT_EQ(catalog.commits_.size(), 6);  // three races each
   EXPECT_THAT(metadata_files(), ElementsAre("interfere.avro"));
+}
+
+TEST_F(Append, NoRetriesAllowedMeansOneAttempt) {
+  ScriptedCatalog catalog(io_, new_table(2, {{"commit.retry.num-retries", "0"}}), {Outcome::kAnotherWasFirst});
+  EXPECT_THROW(append_files(catalog, catalog.now(), {file("a")}, {}), CommitFailed);
+  EXPECT_EQ(catalog.commits_.size(), 1);
 }
 
 TEST_F(Append, AnErrorThatIsNoConflictIsNotRetriedAndLeavesNothing) {

@@ -22,6 +22,16 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kStopCheckInterval{50};
 
+// A lost race costs little to run again, and somebody won it: a few races are one try.
+constexpr int kRacesOfATry = 3;
+constexpr milliseconds kBetweenRaces{20};
+
+// Anything in [shortest, longest], so that writers that met once do not meet again.
+milliseconds random_between(milliseconds shortest, milliseconds longest) {
+  thread_local std::minstd_rand random{std::random_device{}()};
+  return milliseconds(std::uniform_int_distribution<int64_t>(shortest.count(), longest.count())(random));
+}
+
 milliseconds milliseconds_property(const Properties& properties, std::string_view key, int64_t otherwise) {
   constexpr int64_t kDay = 86'400'000;
   return milliseconds(std::clamp<int64_t>(int_property(properties, key, otherwise), 0, kDay));
@@ -37,13 +47,12 @@ struct RetryPolicy {
         max_wait(milliseconds_property(properties, "commit.retry.max-wait-ms", 60'000)),
         total(milliseconds_property(properties, "commit.retry.total-timeout-ms", 1'800'000)) {}
 
-  // Before the n-th retry, from 0: twice as long each time, and anything from half of that to all of it, so that
-  // writers that met once do not meet again.
+  // Before the n-th retry, from 0: twice as long each time.
   milliseconds wait(int64_t n) const {
     const double longest = std::min(static_cast<double>(min_wait.count()) * std::exp2(static_cast<double>(n)),
                                     static_cast<double>(max_wait.count()));
-    thread_local std::minstd_rand random{std::random_device{}()};
-    return milliseconds(static_cast<int64_t>(std::uniform_real_distribution(longest / 2, longest + 1)(random)));
+    const milliseconds rounded(static_cast<int64_t>(longest));
+    return random_between(rounded / 2, rounded);
   }
 };
 
@@ -78,12 +87,12 @@ class CommitLoop {
 
   LoadedTable run() {
     try {
-      for (bool base_is_fresh = false;; base_is_fresh = true) {
-        if (attempt()) return std::move(base_);
-        if (!unknown_.empty() && found_after_reload()) return std::move(base_);
-        if (base_is_fresh || !unknown_.empty()) wait_or_give_up();
-        if (found_after_reload()) return std::move(base_);
+      while (!attempt()) {
+        if (!unknown_.empty() && found_after_reload()) break;
+        wait_or_give_up();
+        if (found_after_reload()) break;
       }
+      return std::move(base_);
     } catch (const std::exception& e) {
       if (unknown_.empty()) throw;
       throw CommitStateUnknown(
@@ -112,6 +121,9 @@ class CommitLoop {
   }
 
   void wait_or_give_up() {
+    if (unknown_.empty() && policy_.retries > 0 && ++races_ % kRacesOfATry != 0) {
+      return sleep(random_between(milliseconds(0), std::min(kBetweenRaces, policy_.min_wait)), stop_);
+    }
     if (retry_ >= policy_.retries || Clock::now() - start_ >= policy_.total) std::rethrow_exception(failure_);
     sleep(policy_.wait(retry_++), stop_);
   }
@@ -153,6 +165,7 @@ class CommitLoop {
   const RetryPolicy policy_;
   const Clock::time_point start_ = Clock::now();
   int64_t retry_ = 0;
+  int races_ = 0;                     // lost
   std::vector<TableCommit> unknown_;  // attempts that may still succeed
   std::exception_ptr failure_;        // of the last attempt
 };

@@ -17,8 +17,10 @@ using CommitBuilder = std::function<TableCommit(const LoadedTable& base)>;
 // Commits with retries (`commit.retry.num-retries`, `.min-wait-ms`, `.max-wait-ms`, `.total-timeout-ms`), exponential
 // backoff and jitter. Returns the table with the commit in it.
 //
-// CommitFailed: the table is loaded again and the builder called again; a conflict of the first attempt, whose base may
-// be old, costs no retry and no wait. A table that was replaced by another one meanwhile is not committed to.
+// CommitFailed: the table is loaded again and the builder called again. Since somebody else's commit succeeded then,
+// and the first attempt's base may have been old anyhow, up to three attempts with a short pause between them count as
+// one; only after the third comes a retry with its wait. (With no retries allowed there is one attempt.) A table that
+// was replaced by another one meanwhile is not committed to.
 //
 // CommitStateUnknown: the table is loaded and looked at. If it has the attempt's snapshot, the commit succeeded. If it
 // has not, and the attempt's requirements no longer hold, the attempt can never succeed. Otherwise it may still arrive,
