@@ -1,4 +1,4 @@
-// Helpers for values whose type is known. Internal to spec/.
+// What the code on values shares. Internal to spec/.
 #pragma once
 
 #include <fmt/format.h>
@@ -20,8 +20,11 @@ const T& held(const Value& value, const Type& type) {
                                     value.is_null() ? "null" : "a value of another type", to_string(type)));
 }
 
+// Rounds towards minus infinity, as times before 1970 need it; `b` is positive.
+inline int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b < 0 ? 1 : 0); }
+
 // 10^exponent, for exponents of 0 to 38.
-inline constexpr Int128 power_of_ten(int exponent) {
+constexpr Int128 power_of_ten(int exponent) {
   Int128 out = 1;
   for (; exponent > 0; --exponent) out *= 10;
   return out;

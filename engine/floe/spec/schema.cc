@@ -200,6 +200,7 @@ const Field* find_field(const Schema& schema, std::string_view name, bool case_s
   if (search.found.empty()) return nullptr;
   if (search.found.size() > 1 && !case_sensitive) {
     std::vector<std::string> names;
+    names.reserve(search.found.size());
     for (const Field* field : search.found) names.push_back(full_name(schema, field->id));
     throw InvalidArgument(fmt::format("the name \"{}\" is ambiguous without case: {}", name, fmt::join(names, ", ")));
   }

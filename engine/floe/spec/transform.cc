@@ -25,8 +25,6 @@ constexpr int64_t kMicrosPerHour = 3'600'000'000;
 constexpr int64_t kNanosPerMicro = 1000;
 constexpr int kEpochYear = 1970;
 
-int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b < 0 ? 1 : 0); }
-
 bool takes_width(TransformKind kind) { return kind == TransformKind::kBucket || kind == TransformKind::kTruncate; }
 
 bool is_micros(TypeKind kind) { return kind == TypeKind::kTimestamp || kind == TypeKind::kTimestampTz; }

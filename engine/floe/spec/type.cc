@@ -109,7 +109,7 @@ bool children_equal(const Type& a, const Type& b) {
 }
 
 std::string describe(const Field& field, bool numbered) {
-  const std::string type = to_string(field.type);
+  std::string type = to_string(field.type);
   if (!numbered) return type;
   return fmt::format("{}: {}: {} {}", field.id, field.name, field.required ? "required" : "optional", type);
 }

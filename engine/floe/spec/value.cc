@@ -21,8 +21,8 @@ constexpr size_t kMaxDecimalBytes = 16;
 constexpr size_t kUuidBytes = 16;
 
 template <typename T>
-bool same_bits(T a, T b) {
-  return (std::isnan(a) && std::isnan(b)) || std::memcmp(&a, &b, sizeof(T)) == 0;
+bool same_float(T a, T b) {
+  return (std::isnan(a) && std::isnan(b)) || (a == b && std::signbit(a) == std::signbit(b));
 }
 
 template <typename T>
@@ -50,7 +50,7 @@ std::string little_endian(T value) {
 template <typename T>
 T read_little_endian(std::string_view bytes) {
   T value;
-  std::memcpy(&value, bytes.data(), sizeof(T));
+  bytes.copy(reinterpret_cast<char*>(&value), sizeof(T));
   return value;
 }
 
@@ -110,8 +110,8 @@ bool fits_members(const std::vector<Value>& members, const Type& type) {
 
 bool operator==(const Value& a, const Value& b) {
   if (a.data.index() != b.data.index()) return false;
-  if (const float* number = std::get_if<float>(&a.data)) return same_bits(*number, b.as<float>());
-  if (const double* number = std::get_if<double>(&a.data)) return same_bits(*number, b.as<double>());
+  if (const float* number = std::get_if<float>(&a.data)) return same_float(*number, b.as<float>());
+  if (const double* number = std::get_if<double>(&a.data)) return same_float(*number, b.as<double>());
   return a.data == b.data;
 }
 
@@ -265,7 +265,7 @@ Value from_bytes(std::string_view bytes, const Type& type) {
       return read_little_endian<double>(bytes);
     case TypeKind::kDecimal: {
       const std::optional<Int128> unscaled = read_decimal(bytes);
-      need(unscaled.has_value());
+      if (!unscaled) bad_length(bytes, type);
       return *unscaled;
     }
     case TypeKind::kUuid:

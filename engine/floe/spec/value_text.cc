@@ -22,8 +22,6 @@ constexpr int64_t kNanosPerSecond = 1'000'000'000;
 constexpr int kMaxDigits = 38;
 constexpr Int128 kFull = power_of_ten(kMaxDigits - 1);  // from here on another digit does not fit
 
-int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b < 0 ? 1 : 0); }
-
 bool is_tz(TypeKind kind) { return kind == TypeKind::kTimestampTz || kind == TypeKind::kTimestampTzNs; }
 bool is_nanos(TypeKind kind) { return kind == TypeKind::kTimestampNs || kind == TypeKind::kTimestampTzNs; }
 

@@ -61,7 +61,7 @@ struct WkbReader {
   template <typename T>
   T number() {
     char bytes[sizeof(T)];
-    std::memcpy(bytes, take(sizeof(T)).data(), sizeof(T));
+    take(sizeof(T)).copy(bytes, sizeof(T));
     if (big_endian) std::reverse(bytes, bytes + sizeof(T));
     T value;
     std::memcpy(&value, bytes, sizeof(T));
