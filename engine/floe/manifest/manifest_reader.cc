@@ -429,15 +429,10 @@ size_t memory_of(const Stats& stats) {
   return bytes;
 }
 
-std::vector<int32_t> int32s(std::string_view bytes) {
-  std::vector<int32_t> result(bytes.size() / sizeof(int32_t));
-  std::memcpy(result.data(), bytes.data(), result.size() * sizeof(int32_t));
-  return result;
-}
-
-std::vector<int64_t> int64s(std::string_view bytes) {
-  std::vector<int64_t> result(bytes.size() / sizeof(int64_t));
-  std::memcpy(result.data(), bytes.data(), result.size() * sizeof(int64_t));
+template <typename T>
+std::vector<T> numbers(std::string_view bytes) {
+  std::vector<T> result(bytes.size() / sizeof(T));
+  if (!result.empty()) std::memcpy(result.data(), bytes.data(), result.size() * sizeof(T));
   return result;
 }
 
@@ -464,8 +459,8 @@ DataFile data_file_at(const Manifest& manifest, size_t i) {
   file.record_count = manifest.record_count[i];
   file.file_size_in_bytes = manifest.file_size_in_bytes[i];
   file.key_metadata = known(manifest.key_metadata, i);
-  file.split_offsets = int64s(manifest.split_offsets[i]);
-  file.equality_ids = int32s(manifest.equality_ids[i]);
+  file.split_offsets = numbers<int64_t>(manifest.split_offsets[i]);
+  file.equality_ids = numbers<int32_t>(manifest.equality_ids[i]);
   file.sort_order_id = known<int32_t>(manifest.sort_order_id[i]);
   file.first_row_id = known<int64_t>(manifest.first_row_id[i]);
   file.referenced_data_file = known(manifest.referenced_data_file, i);
