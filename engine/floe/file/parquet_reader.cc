@@ -9,6 +9,7 @@
 #include <parquet/exception.h>
 #include <parquet/file_reader.h>
 #include <parquet/properties.h>
+#include <parquet/size_statistics.h>
 
 #include <algorithm>
 #include <optional>
@@ -140,7 +141,12 @@ class ColumnStream {
       rows -= take;
     }
     if (pieces.size() == 1) return pieces[0];
-    return check_parquet(arrow::Concatenate(pieces), file_.location);
+    auto joined = arrow::Concatenate(pieces);
+    if (joined.ok()) return *joined;
+    throw NotSupported(
+        fmt::format("{}: column {} has more than an Arrow array holds in one batch ({}). Scan with fewer "
+                    "rows a batch",
+                    file_.location, plan_.field->name, joined.status().message()));
   }
 
  private:
@@ -400,6 +406,16 @@ bool columns_agree(const parquet::RowGroupMetaData& group) {
   return true;
 }
 
+// About what a column takes once decoded, as far as the footer tells: strings of a dictionary may be much more than
+// their pages.
+int64_t decoded_bytes(const parquet::ColumnChunkMetaData& chunk) {
+  int64_t bytes = chunk.total_uncompressed_size();
+  if (const auto sizes = chunk.size_statistics()) {
+    bytes = std::max(bytes, sizes->unencoded_byte_array_data_bytes.value_or(0));
+  }
+  return std::clamp<int64_t>(bytes, 0, int64_t{1} << 40);
+}
+
 bool reads_rows(const BoundExpression& filter) { return filter.kind != ExprKind::kTrue; }
 
 int64_t start_of(const parquet::RowGroupMetaData& group) {
@@ -498,14 +514,12 @@ void ParquetFile::State::set_batch_rows() {
   for (const RowGroup& group : row_groups) {
     const auto metadata = footer().RowGroup(group.index);
     rows += group.rows;
-    for (const int leaf : read) {
-      bytes += std::clamp<int64_t>(metadata->ColumnChunk(leaf)->total_uncompressed_size(), 0, int64_t{1} << 40);
-    }
+    for (const int leaf : read) bytes += decoded_bytes(*metadata->ColumnChunk(leaf));
   }
   if (rows > 0 && bytes > 0) {
     const double row_bytes = static_cast<double>(bytes) / static_cast<double>(rows);
     const auto most = static_cast<int64_t>(static_cast<double>(options->batch_bytes) / row_bytes);
-    batch_rows = std::clamp<int64_t>(most, 1024, batch_rows);
+    batch_rows = std::clamp<int64_t>(most, 1, batch_rows);
   }
   reader->set_batch_size(batch_rows);
 }

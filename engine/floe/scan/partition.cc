@@ -1,5 +1,9 @@
 #include "floe/scan/partition.h"
 
+#include <fmt/format.h>
+
+#include "floe/error.h"
+
 namespace floe {
 namespace {
 
@@ -17,7 +21,12 @@ std::vector<Value> partition_values(const Manifest& manifest, size_t entry, cons
   std::vector<Value> values;
   for (size_t i = 0; i < manifest.partition.size(); ++i) {
     const BytesColumn& column = manifest.partition[i];
-    values.push_back(column.has(entry) ? from_bytes(column[entry], type_of(manifest, i, schema)) : Value());
+    try {
+      values.push_back(column.has(entry) ? from_bytes(column[entry], type_of(manifest, i, schema)) : Value());
+    } catch (const CorruptFile& e) {
+      throw CorruptFile(fmt::format("the manifest's entry of {}: partition field {}: {}", manifest.file_path[entry],
+                                    manifest.spec.fields[i].name, e.what()));
+    }
   }
   return values;
 }

@@ -62,6 +62,7 @@ class PartitionTexts {
   }
 
   const std::string& of(size_t entry) {
+    previous_.swap(key_);
     key_.clear();
     for (const BytesColumn& column : manifest_.partition) {
       const std::string_view bytes = column[entry];
@@ -70,9 +71,11 @@ class PartitionTexts {
       key_.push_back(static_cast<char>(column.has(entry)));
       key_.append(bytes);
     }
+    if (text_ && key_ == previous_) return *text_;
     auto [found, is_new] = texts_.try_emplace(key_);
     if (is_new) found->second = text(entry);
-    return found->second;
+    text_ = &found->second;
+    return *text_;
   }
 
  private:
@@ -92,7 +95,8 @@ class PartitionTexts {
   const Manifest& manifest_;
   std::vector<std::string> names_;
   std::unordered_map<std::string, std::string> texts_;
-  std::string key_;
+  std::string key_, previous_;         // of this entry, and of the one before
+  const std::string* text_ = nullptr;  // of the one before
 };
 
 ArrayPtr partition_column(const ScanPlan::Part& part) {

@@ -123,14 +123,14 @@ class Scanner : public std::enable_shared_from_this<Scanner> {
         read_ahead_(options.read_ahead_bytes),
         stop_(options.stop),
         tasks_(std::max(arrow::internal::GetCpuThreadPool()->GetCapacity(), 1)),
-        rows_left_(options.limit.value_or(INT64_MAX)) {}
+        rows_left_(std::max<int64_t>(options.limit.value_or(INT64_MAX), 0)),
+        cancelled_(rows_left_ == 0) {}
 
   // The next batch, or null at the end.
   BatchPtr next() {
     std::unique_lock lock(mutex_);
     while (true) {
       check(stop_.Poll(), "the scan was stopped");
-      if (rows_left_ <= 0) cancelled_ = true;
       if (cancelled_) return nullptr;
       schedule();
       if (BatchPtr batch = take()) return limited(std::move(batch));
@@ -200,6 +200,7 @@ class Scanner : public std::enable_shared_from_this<Scanner> {
   BatchPtr limited(BatchPtr batch) {
     if (batch->num_rows() > rows_left_) batch = batch->Slice(0, rows_left_);
     rows_left_ -= batch->num_rows();
+    if (rows_left_ == 0) cancelled_ = true;
     files_->counters().rows_out += batch->num_rows();
     return batch;
   }
@@ -318,7 +319,7 @@ class Scanner : public std::enable_shared_from_this<Scanner> {
   int stepping_ = 0;  // threads inside a step
   int64_t waiting_bytes_ = 0;
   int64_t rows_left_;
-  bool cancelled_ = false;
+  bool cancelled_;
 };
 
 class ScanReader final : public arrow::RecordBatchReader {

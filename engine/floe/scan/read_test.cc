@@ -246,8 +246,7 @@ TEST(Scan, RandomTablesAndFilters) {
       {.fields = {{{8}, 1000, "month", {TransformKind::kMonth}}, {{10}, 1001, "hour", {TransformKind::kHour}}}},
       {.fields = {{{6}, 1000, "decimal", {TransformKind::kBucket, 5}},
                   {{1}, 1001, "flag", {TransformKind::kIdentity}}}},
-      {.fields = {{{20}, 1000, "nested", {TransformKind::kTruncate, 2}},
-                  {{4}, 1001, "void", {TransformKind::kVoid}}}}};
+      {.fields = {{{20}, 1000, "nested", {TransformKind::kTruncate, 2}}, {{4}, 1001, "void", {TransformKind::kVoid}}}}};
   for (const PartitionSpec& spec : specs) {
     TestTable table(schema, spec);
     std::vector<Row> rows;
