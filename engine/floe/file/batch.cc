@@ -635,13 +635,17 @@ std::shared_ptr<arrow::RecordBatch> BatchFitter::fit(const arrow::RecordBatch& b
     throw InvalidArgument(fmt::format("a batch for table {} is malformed: {}", state_->table_name, valid.message()));
   arrow::ArrayVector columns;
   columns.reserve(state_->plans.size());
-  for (const Plan& plan : state_->plans) {
-    if (plan.source < 0) {
-      columns.push_back(fill(plan, batch.num_rows(), nullptr));
-      continue;
+  try {
+    for (const Plan& plan : state_->plans) {
+      if (plan.source < 0) {
+        columns.push_back(fill(plan, batch.num_rows(), nullptr));
+        continue;
+      }
+      const ArrayPtr column = floe::fit(plan, batch.column(plan.source), nullptr);
+      columns.push_back(arrow::MakeArray(without_hidden_nulls(column->data(), *plan.type)));
     }
-    const ArrayPtr column = floe::fit(plan, batch.column(plan.source), nullptr);
-    columns.push_back(arrow::MakeArray(without_hidden_nulls(column->data(), *plan.type)));
+  } catch (const InvalidArgument& refused) {  // which knows the column, not the table
+    throw InvalidArgument(fmt::format("table {}: {}", state_->table_name, refused.what()));
   }
   return arrow::RecordBatch::Make(state_->target, batch.num_rows(), std::move(columns));
 }

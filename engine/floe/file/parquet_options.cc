@@ -142,15 +142,18 @@ std::shared_ptr<const ParquetWriteOptions> parquet_write_options(const Propertie
 
 std::shared_ptr<parquet::WriterProperties> writer_properties(const ParquetWriteOptions& options,
                                                              const parquet::SchemaDescriptor& schema,
-                                                             const std::vector<bool>& dictionary) {
+                                                             const std::vector<bool>& dictionary,
+                                                             arrow::MemoryPool* pool) {
   parquet::WriterProperties::Builder builder;
-  builder.compression(options.codec)
+  builder.memory_pool(pool)
+      ->compression(options.codec)
       ->data_pagesize(options.page_bytes)
       ->max_rows_per_page(options.page_rows)
       ->dictionary_pagesize_limit(options.dictionary_bytes)
       ->max_row_group_length(options.row_group_rows)
       ->data_page_version(options.page_version)
       ->enable_store_decimal_as_integer()
+      ->enable_page_checksum()
       ->enable_write_page_index();
   if (options.level) builder.compression_level(*options.level);
   for (int i = 0; i < schema.num_columns(); ++i) {

@@ -30,6 +30,7 @@ struct ParquetWriteOptions {
 // For one file. `dictionary` says of each leaf column whether it gets one.
 std::shared_ptr<parquet::WriterProperties> writer_properties(const ParquetWriteOptions& options,
                                                              const parquet::SchemaDescriptor& schema,
-                                                             const std::vector<bool>& dictionary);
+                                                             const std::vector<bool>& dictionary,
+                                                             arrow::MemoryPool* pool);
 
 }  // namespace floe

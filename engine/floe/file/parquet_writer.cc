@@ -14,6 +14,7 @@
 #include <atomic>
 #include <chrono>
 #include <cmath>
+#include <cstdlib>
 #include <numeric>
 #include <utility>
 #include <vector>
@@ -85,6 +86,18 @@ class ColumnTasks final : public arrow::internal::Executor {
   std::vector<arrow::internal::FnOnce<void()>> tasks_;
   bool small_ = false;
 };
+
+// Where encoded pages are kept until their row group is written. They are many buffers that grow by doubling; jemalloc
+// keeps half as much memory for that as mimalloc, Arrow's default, and is faster at it. Who chose an allocator by
+// Arrow's environment variable gets it.
+arrow::MemoryPool* page_pool() {
+  static arrow::MemoryPool* const pool = [] {
+    arrow::MemoryPool* chosen = arrow::default_memory_pool();
+    if (std::getenv("ARROW_DEFAULT_MEMORY_POOL") == nullptr) (void)arrow::jemalloc_memory_pool(&chosen);
+    return chosen;
+  }();
+  return pool;
+}
 
 // Passes everything on to a ParquetFileWriter, and keeps hold of the row group being written: Arrow's writer does not
 // show it, and its size is needed.
@@ -229,7 +242,7 @@ struct ParquetWriter::State {
     const std::vector<bool> dictionary =
         choose_dictionaries(sample, descriptor.num_columns(), whole_file,
                             {.dictionary_bytes = options->dictionary_bytes, .rows = options->row_group_rows});
-    auto properties = writer_properties(*options, descriptor, dictionary);
+    auto properties = writer_properties(*options, descriptor, dictionary, page_pool());
     auto metadata = arrow::key_value_metadata({"iceberg.schema"}, {to_json(table_schema)});
     auto tapped = std::make_unique<RowGroupTap>(
         parquet::ParquetFileWriter::Open(output->stream(), schema, std::move(properties), std::move(metadata)), schema);
@@ -239,9 +252,9 @@ struct ParquetWriter::State {
     column_tasks = std::make_unique<ColumnTasks>(file_schema.fields.size());
     parquet::ArrowWriterProperties::Builder arrow_properties;
     arrow_properties.set_use_threads(use_threads)->set_executor(column_tasks.get());
-    check(parquet::arrow::FileWriter::Make(arrow::default_memory_pool(), std::move(file), arrow_schema,
-                                           arrow_properties.build(), &writer),
-          location);
+    check(
+        parquet::arrow::FileWriter::Make(page_pool(), std::move(file), arrow_schema, arrow_properties.build(), &writer),
+        location);
     tap = opened;
     for (const auto& batch : std::exchange(sample, {})) encode(batch);
     sample_bytes = 0;
