@@ -7,9 +7,12 @@
 //   auto rows = table.scan({.filter = floe::parse_filter("dep_delay > 60")});
 #pragma once
 
+#include <arrow/table.h>
+
 #include <memory>
 
 #include "floe/catalog/catalog.h"
+#include "floe/error.h"
 #include "floe/scan/scan.h"
 #include "floe/transaction/append.h"
 #include "floe/write/write.h"
