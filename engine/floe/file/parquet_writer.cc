@@ -282,14 +282,14 @@ struct ParquetWriter::State {
   }
 
   // What the row group being written will take.
-  int64_t row_group_bytes() const {
+  int64_t row_group_bytes(double compression = kExpectedCompression) const {
     const parquet::RowGroupWriter* group = tap && !row_group_ended ? tap->row_group() : nullptr;
     if (group == nullptr) return 0;
     const auto buffered = group->estimated_buffered_stats();
     const auto waiting = static_cast<double>(buffered.def_level_bytes + buffered.rep_level_bytes +
                                              buffered.value_bytes + buffered.dict_bytes);
     return group->total_compressed_bytes() + group->total_compressed_bytes_written() +
-           static_cast<int64_t>(waiting * kExpectedCompression);
+           static_cast<int64_t>(waiting * compression);
   }
 };
 
@@ -320,7 +320,9 @@ int64_t ParquetWriter::bytes_written() const {
   return flushed + waiting + state_->row_group_bytes();
 }
 
-int64_t ParquetWriter::bytes_in_memory() const { return state_->sample_bytes + state_->row_group_bytes(); }
+int64_t ParquetWriter::bytes_in_memory() const {
+  return state_->sample_bytes + state_->row_group_bytes(/*compression=*/1);
+}
 
 void ParquetWriter::end_row_group() {
   parquet_call(state_->location, [&] { state_->end_row_group(); });

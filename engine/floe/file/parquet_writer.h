@@ -28,7 +28,7 @@ class ParquetWriter {
 
   void write(const arrow::RecordBatch& batch);
   int64_t bytes_written() const;    // encoded so far, with an estimate of what is buffered
-  int64_t bytes_in_memory() const;  // of these, what the row group being written holds
+  int64_t bytes_in_memory() const;  // held for the row group being written, encoded or not
 
   // Ends the row group early, to free its memory.
   void end_row_group();

@@ -94,6 +94,8 @@ void count_entries(const Manifest& manifest, ManifestFile& file);
 // another's, and branches of an upgraded table may give one manifest different first row ids.
 ManifestReaderPtr open_manifest(Io& io, const ManifestFile& file);
 std::shared_ptr<const std::vector<ManifestFile>> open_manifest_list(Io& io, const std::string& location);
+// Puts a list that was just written into the cache, so that the next commit need not read it.
+void keep_manifest_list(Io& io, const std::string& location, std::vector<ManifestFile> list);
 void set_manifest_cache_bytes(size_t bytes);
 struct CacheStats {
   int64_t hits = 0, misses = 0, evictions = 0;

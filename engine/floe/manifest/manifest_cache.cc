@@ -150,6 +150,12 @@ std::shared_ptr<const std::vector<ManifestFile>> open_manifest_list(Io& io, cons
   return cache().add({.key = key, .list = list, .bytes = memory_of(*list) + key.size()}).list;
 }
 
+void keep_manifest_list(Io& io, const std::string& location, std::vector<ManifestFile> manifests) {
+  const std::string key = io.principal() + '\0' + location;
+  auto list = std::make_shared<const std::vector<ManifestFile>>(std::move(manifests));
+  cache().add({.key = key, .list = list, .bytes = memory_of(*list) + key.size()});
+}
+
 void set_manifest_cache_bytes(size_t bytes) { cache().set_limit(bytes); }
 CacheStats manifest_cache_stats() { return cache().stats(); }
 void clear_manifest_cache() { cache().clear(); }

@@ -101,6 +101,17 @@ TEST_F(Append, MakesASnapshotOfOneNewManifestAndAllFromBefore) {
   EXPECT_EQ(reader->data_files()[1].record_count, 5);
 }
 
+TEST_F(Append, TheNextAppendReadsNothing) {
+  ScriptedCatalog catalog(io_, new_table(3), {});
+  LoadedTable table = append_files(catalog, catalog.now(), {file("a")}, {});
+  const int64_t opened = io_->counters().files_opened;
+  for (int i = 0; i < 5; ++i) table = append_files(catalog, table, {file(std::to_string(i))}, {});
+  EXPECT_EQ(io_->counters().files_opened, opened);
+  // What was kept is what was written.
+  const Snapshot& snapshot = *current_snapshot(*table.metadata);
+  EXPECT_EQ(*open_manifest_list(*io_, snapshot.manifest_list), manifests_of(snapshot));
+}
+
 TEST_F(Append, RequiresTheTableAndTheBranchAsTheyWere) {
   ScriptedCatalog catalog(io_, new_table(), {});
   const LoadedTable first = append_files(catalog, catalog.now(), {file("a")}, {});

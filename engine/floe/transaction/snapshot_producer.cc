@@ -101,6 +101,7 @@ TableCommit SnapshotProducer::build(const LoadedTable& base) {
   if (table.format_version >= 3) snapshot.added_rows = next_row_id - table.next_row_id;
   list_locations_.push_back(snapshot.manifest_list);
   write_files();
+  keep_manifest_list(*io_, snapshot.manifest_list, std::move(manifests));
   return commit_of(base, std::move(snapshot));
 }
 

@@ -18,7 +18,7 @@ struct WriteOptions {
   std::string table_name;          // for messages
   int32_t max_open_writers = 100;  // one per partition; beyond it InvalidArgument says what to do
   // What the open files together may hold of row groups that are not written yet. Beyond it the largest end early.
-  int64_t row_group_memory = 256 << 20;
+  int64_t row_group_memory = 128 << 20;
   arrow::StopToken stop = arrow::StopToken::Unstoppable();
 };
 
