@@ -136,6 +136,29 @@ TEST_F(Append, VersionOneHasNoSequenceNumbers) {
   EXPECT_EQ(manifests[0].sequence_number, 0);
 }
 
+TEST_F(Append, KeepsTheManifestsThatAnOldSnapshotListsItself) {
+  TableMetadata metadata = new_table(1);
+  {
+    ScriptedCatalog catalog(io_, metadata, {});
+    metadata = *append_files(catalog, catalog.now(), {file("a", 4), file("b", 6)}, {}).metadata;
+  }
+  Snapshot old = *current_snapshot(metadata);
+  const ManifestFile line = manifests_of(old).at(0);
+  old.manifests = {line.manifest_path};
+  old.manifest_list.clear();
+  metadata.snapshots = {std::make_shared<const Snapshot>(old)};
+  ScriptedCatalog catalog(io_, metadata, {});
+  const LoadedTable table = append_files(catalog, catalog.now(), {file("c")}, {});
+  const auto manifests = manifests_of(*current_snapshot(*table.metadata));
+  ASSERT_EQ(manifests.size(), 2);
+  EXPECT_EQ(manifests[1].manifest_path, line.manifest_path);
+  EXPECT_EQ(manifests[1].manifest_length, line.manifest_length);
+  EXPECT_EQ(manifests[1].partition_spec_id, 0);
+  EXPECT_EQ(manifests[1].added_snapshot_id, old.snapshot_id);
+  EXPECT_EQ(manifests[1].added_files_count, 2);
+  EXPECT_EQ(manifests[1].added_rows_count, 10);
+}
+
 TEST_F(Append, VersionThreeGivesRowsIds) {
   ScriptedCatalog catalog(io_, new_table(3), {});
   const LoadedTable first = append_files(catalog, catalog.now(), {file("a", 10), file("b", 5)}, {});

@@ -1,5 +1,6 @@
 #include "floe/transaction/snapshot_producer.h"
 
+#include <arrow/buffer.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -26,6 +27,29 @@ int64_t unused_snapshot_id(const TableMetadata& table) {
 const Snapshot* parent_snapshot(const TableMetadata& table, const std::string& branch) {
   const Snapshot* head = snapshot_by_ref(table, branch);
   return head ? head : current_snapshot(table);
+}
+
+// A line for a manifest list of a manifest that version 1 listed in the snapshot itself.
+ManifestFile line_of(Io& io, const std::string& path, const Snapshot& snapshot) {
+  const auto bytes = io.read(path);
+  ManifestFile line;
+  line.manifest_path = path;
+  line.manifest_length = bytes->size();
+  line.added_snapshot_id = snapshot.snapshot_id;
+  const ManifestPtr entries = ManifestReader(bytes, line).entries();
+  line.partition_spec_id = entries->spec_id;
+  count_entries(*entries, line);
+  for (size_t i = 0; i < entries->size; ++i) {
+    if (entries->status[i] == EntryStatus::kAdded) line.added_snapshot_id = entries->snapshot_id[i];
+  }
+  return line;
+}
+
+std::vector<ManifestFile> manifests_of(Io& io, const Snapshot& snapshot) {
+  if (!snapshot.manifest_list.empty()) return *open_manifest_list(io, snapshot.manifest_list);
+  std::vector<ManifestFile> manifests;
+  for (const std::string& path : snapshot.manifests) manifests.push_back(line_of(io, path, snapshot));
+  return manifests;
 }
 
 void check_no_duplicates(const std::vector<DataFile>& files, const std::string& table_name) {
@@ -87,8 +111,7 @@ TableCommit SnapshotProducer::build(const LoadedTable& base) {
     manifests.push_back(std::move(manifest));
   }
   if (parent) {
-    const auto kept = open_manifest_list(*io_, parent->manifest_list);
-    manifests.insert(manifests.end(), kept->begin(), kept->end());
+    for (ManifestFile& kept : manifests_of(*io_, *parent)) manifests.push_back(std::move(kept));
   }
   snapshot.summary.add("manifests-created", std::to_string(manifests_.size()));
   snapshot.summary.add("manifests-kept", std::to_string(manifests.size() - manifests_.size()));
