@@ -7,7 +7,7 @@ find_package(Threads REQUIRED)
 find_package(SQLite3 REQUIRED)
 
 # Libraries that bring no package of their own, as FloeLib::NAME.
-foreach(name soci_core soci_sqlite3 deflate snappy zstd)
+foreach(name soci_core soci_sqlite3 deflate roaring snappy zstd)
   if(NOT TARGET FloeLib::${name})
     find_library(FLOE_LIB_${name} ${name} REQUIRED)
     add_library(FloeLib::${name} UNKNOWN IMPORTED)

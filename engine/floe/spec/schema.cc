@@ -11,12 +11,11 @@
 
 #include "floe/error.h"
 #include "floe/spec/json_codec.h"
+#include "floe/spec/metadata_columns.h"
 #include "floe/spec/utf8.h"
 
 namespace floe {
 namespace {
-
-constexpr int32_t kHighestFieldId = 2147483447;  // above are the ids of metadata columns
 
 // Calls `visit(field, full name)` at every depth, parents first.
 template <typename F>
@@ -110,8 +109,8 @@ void validate_field(const Field& field, const std::string& name, int32_t format_
   if (!simdjson::validate_utf8(name) || !simdjson::validate_utf8(field.doc.value_or(""))) {
     throw InvalidArgument(fmt::format("the name or comment of column {} is not UTF-8", field.id));
   }
-  if (field.id < 0 || field.id > kHighestFieldId) {
-    refuse(name, fmt::format("has the id {}; ids are 0 to {}", field.id, kHighestFieldId));
+  if (field.id < 0 || is_metadata_column(field.id)) {
+    refuse(name, fmt::format("has the id {}; ids are 0 to {}", field.id, kHighestUserFieldId));
   }
   if (const int32_t needed = field.type.is_nested() ? 1 : minimum_format_version(field.type); needed > format_version) {
     refuse(name, fmt::format("has the type {}, which needs format version {}; the table's is {}", to_string(field.type),
