@@ -149,4 +149,43 @@ ArrayPtr repeat(const Value& value, const Type& type, const DataTypePtr& arrow_t
   return check(arrow::MakeArrayFromScalar(*one, length), kWhat);
 }
 
+Value value_at(const arrow::Array& array, int64_t row, const Type& type) {
+  if (array.type_id() == arrow::Type::EXTENSION) {
+    return value_at(*static_cast<const arrow::ExtensionArray&>(array).storage(), row, type);
+  }
+  if (array.IsNull(row)) return {};
+  switch (type.kind) {
+    case TypeKind::kUnknown:
+      return {};
+    case TypeKind::kBoolean:
+      return static_cast<const arrow::BooleanArray&>(array).Value(row);
+    case TypeKind::kInt:
+    case TypeKind::kDate:
+      return array.data()->GetValues<int32_t>(1)[row];
+    case TypeKind::kFloat:
+      return static_cast<const arrow::FloatArray&>(array).Value(row);
+    case TypeKind::kDouble:
+      return static_cast<const arrow::DoubleArray&>(array).Value(row);
+    case TypeKind::kDecimal: {
+      const arrow::Decimal128 value(static_cast<const arrow::Decimal128Array&>(array).GetValue(row));
+      return static_cast<Int128>(value.high_bits()) << 64 | value.low_bits();
+    }
+    case TypeKind::kString:
+    case TypeKind::kBinary:
+    case TypeKind::kGeometry:
+    case TypeKind::kGeography:
+      return std::string(static_cast<const arrow::BinaryArray&>(array).GetView(row));
+    case TypeKind::kFixed:
+    case TypeKind::kUuid:
+      return std::string(static_cast<const arrow::FixedSizeBinaryArray&>(array).GetView(row));
+    case TypeKind::kVariant:
+    case TypeKind::kStruct:
+    case TypeKind::kList:
+    case TypeKind::kMap:
+      throw NotSupported(fmt::format("a single value of type {}", to_string(type)));
+    default:  // long, time and the timestamps
+      return array.data()->GetValues<int64_t>(1)[row];
+  }
+}
+
 }  // namespace floe

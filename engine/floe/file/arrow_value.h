@@ -20,4 +20,7 @@ std::shared_ptr<arrow::Array> to_array(const std::vector<Value>& values, const T
 std::shared_ptr<arrow::Array> repeat(const Value& value, const Type& type,
                                      const std::shared_ptr<arrow::DataType>& arrow_type, int64_t length);
 
+// The value of one row of a column of a primitive type. `array` is of the type that to_arrow_type makes of `type`.
+Value value_at(const arrow::Array& array, int64_t row, const Type& type);
+
 }  // namespace floe
