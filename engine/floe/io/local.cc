@@ -88,7 +88,8 @@ class HoldFileSizeSignal {
   sigset_t before_;
 };
 
-// Returns 0 or the errno.
+}  // namespace
+
 int write_all(int fd, const char* data, size_t size) {
   HoldFileSizeSignal hold;
   while (size > 0) {
@@ -105,7 +106,6 @@ int write_all(int fd, const char* data, size_t size) {
   return 0;
 }
 
-// Returns the bytes read, fewer than `size` only at the end of the file, or -errno.
 int64_t read_all(int fd, char* data, int64_t size, int64_t position) {
   int64_t done = 0;
   while (done < size) {
@@ -120,6 +120,8 @@ int64_t read_all(int fd, char* data, int64_t size, int64_t position) {
   }
   return done;
 }
+
+namespace {
 
 std::string parent_of(const std::string& path) {
   const size_t slash = path.find_last_of('/');

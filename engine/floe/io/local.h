@@ -1,6 +1,7 @@
 // The local file system. Internal to the engine: users call make_io.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -17,5 +18,11 @@ std::string local_path(std::string_view location);
 // `anonymous_files` false writes aside under a name (".floe-tmp-..." in the same directory), as on file systems without
 // O_TMPFILE. Such a name left behind by a killed process is listed by list(), and is an orphan file like any other.
 IoPtr make_local_io(bool anonymous_files = true);
+
+// All bytes at the descriptor's position. Returns 0 or the errno; EFBIG beyond RLIMIT_FSIZE, and no signal.
+int write_all(int fd, const char* data, size_t size);
+
+// Returns the bytes read, fewer than `size` only at the end of the file, or -errno.
+int64_t read_all(int fd, char* data, int64_t size, int64_t position);
 
 }  // namespace floe
