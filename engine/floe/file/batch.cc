@@ -3,6 +3,7 @@
 #include <arrow/api.h>
 #include <arrow/compute/api.h>
 #include <arrow/util/bitmap_ops.h>
+#include <arrow/util/byte_size.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -648,6 +649,18 @@ std::shared_ptr<arrow::RecordBatch> BatchFitter::fit(const arrow::RecordBatch& b
     throw InvalidArgument(fmt::format("table {}: {}", state_->table_name, refused.what()));
   }
   return arrow::RecordBatch::Make(state_->target, batch.num_rows(), std::move(columns));
+}
+
+std::shared_ptr<arrow::RecordBatch> compact(const std::shared_ptr<arrow::RecordBatch>& batch) {
+  const auto used = arrow::util::ReferencedBufferSize(*batch);
+  if (!used.ok() || arrow::util::TotalBufferSize(*batch) <= 2 * *used) return batch;
+  arrow::ArrayVector columns;
+  for (const auto& column : batch->columns()) {
+    auto copy = arrow::Concatenate({column});
+    if (!copy.ok()) return batch;
+    columns.push_back(*std::move(copy));
+  }
+  return arrow::RecordBatch::Make(batch->schema(), batch->num_rows(), std::move(columns));
 }
 
 }  // namespace floe

@@ -35,4 +35,7 @@ class BatchFitter {
   std::unique_ptr<const State> state_;
 };
 
+// The same rows, copied where they would keep a much larger batch in memory.
+std::shared_ptr<arrow::RecordBatch> compact(const std::shared_ptr<arrow::RecordBatch>& batch);
+
 }  // namespace floe

@@ -21,6 +21,7 @@
 
 #include "floe/arrow_status.h"
 #include "floe/file/arrow_schema.h"
+#include "floe/file/batch.h"
 #include "floe/file/parquet_dictionary.h"
 #include "floe/file/parquet_metrics.h"
 #include "floe/file/parquet_options.h"
@@ -177,19 +178,6 @@ std::shared_ptr<arrow::Array> without_unknown(const std::shared_ptr<arrow::Array
     data->child_data = {arrow::ArrayData::Make(type, children[0]->length(), {nullptr}, std::move(data->child_data), 0)};
   }
   return arrow::MakeArray(data);
-}
-
-// A batch that does not keep a much larger one in memory.
-std::shared_ptr<arrow::RecordBatch> compact(const std::shared_ptr<arrow::RecordBatch>& batch) {
-  const auto used = arrow::util::ReferencedBufferSize(*batch);
-  if (!used.ok() || arrow::util::TotalBufferSize(*batch) <= 2 * *used) return batch;
-  arrow::ArrayVector columns;
-  for (const auto& column : batch->columns()) {
-    auto copy = arrow::Concatenate({column});
-    if (!copy.ok()) return batch;
-    columns.push_back(*std::move(copy));
-  }
-  return arrow::RecordBatch::Make(batch->schema(), batch->num_rows(), std::move(columns));
 }
 
 }  // namespace

@@ -35,6 +35,7 @@ std::string hash_folders(std::string_view name) {
 
 // "<database>/<table>", by which a reader of an object store knows whose files these are.
 std::string location_context(std::string_view path) {
+  while (path.size() > 1 && path.ends_with('/')) path.remove_suffix(1);
   const size_t last = path.rfind('/');
   if (last == std::string_view::npos || last == 0) return std::string(path.substr(last == 0 ? 1 : 0));
   const size_t parent = path.rfind('/', last - 1);

@@ -2,37 +2,27 @@
 
 #include <arrow/array.h>
 #include <arrow/compute/api_vector.h>
-#include <arrow/extension_type.h>
-#include <arrow/util/decimal.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <numeric>
 #include <string_view>
 
 #include "floe/arrow_status.h"
 #include "floe/parallel.h"
-#include "floe/spec/transform.h"
-#include "floe/spec/utf8.h"
+#include "floe/write/column_transform.h"
 
 namespace floe {
 namespace {
 
-constexpr int64_t kMicrosPerDay = 86'400'000'000;
-constexpr int64_t kHoursPerDay = 24;
-
-// Numbers 0, 1, 2, ... for distinct keys in the order in which they come. There are never many, so that all of it stays
-// in the fastest cache; a key beyond `max_keys` gets kTooMany.
+// Numbers 0, 1, 2, ... for distinct keys in the order in which they come.
 template <typename Key, typename View>
 class Numbers {
  public:
-  static constexpr int32_t kTooMany = -1;
-
-  explicit Numbers(size_t max_keys) : max_keys_(max_keys), slots_(64, kEmpty) {}
+  Numbers() : slots_(64, kEmpty) {}
 
   int32_t operator()(const View& key) {
     size_t slot = hash(key) & (slots_.size() - 1);
@@ -63,7 +53,6 @@ class Numbers {
   }
 
   int32_t add(const View& key, size_t slot) {
-    if (keys_.size() == max_keys_) return kTooMany;
     const auto number = static_cast<int32_t>(keys_.size());
     keys_.emplace_back(key);
     slots_[slot] = number;
@@ -80,211 +69,56 @@ class Numbers {
     }
   }
 
-  const size_t max_keys_;
   std::vector<int32_t> slots_;
   std::vector<Key> keys_;
 };
 
-// What the rows of one partition field are told apart by.
-enum class KeyKind { kInt64, kBytes, kInt128, kNone };
-
-KeyKind key_kind(const Transform& transform, const Type& source) {
-  if (transform.kind == TransformKind::kVoid || source.kind == TypeKind::kUnknown) return KeyKind::kNone;
-  if (transform.kind != TransformKind::kIdentity && transform.kind != TransformKind::kTruncate) return KeyKind::kInt64;
-  switch (source.kind) {
-    case TypeKind::kString:
-    case TypeKind::kBinary:
-    case TypeKind::kFixed:
-    case TypeKind::kUuid:
-      return KeyKind::kBytes;
-    case TypeKind::kDecimal:
-      return KeyKind::kInt128;
-    default:
-      return KeyKind::kInt64;
-  }
-}
-
-int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b < 0 ? 1 : 0); }
-
-// Calls visit(row, value) for every row that is not null.
-template <typename ArrayType, typename F>
-void for_each_value(const ArrayType& array, F&& visit) {
-  if (array.null_count() == 0) {
-    for (int64_t i = 0; i < array.length(); ++i) visit(i, array.GetView(i));
-  } else {
-    for (int64_t i = 0; i < array.length(); ++i) {
-      if (!array.IsNull(i)) visit(i, array.GetView(i));
-    }
-  }
-}
-
-// Integers, booleans, dates and times of any width as int64; floats by their bits, all NaNs alike.
-template <typename F>
-void for_each_int64(const arrow::Array& array, F&& visit) {
-  switch (array.type_id()) {
-    case arrow::Type::BOOL:
-      return for_each_value(static_cast<const arrow::BooleanArray&>(array), visit);
-    case arrow::Type::INT32:
-      return for_each_value(static_cast<const arrow::Int32Array&>(array), visit);
-    case arrow::Type::INT64:
-      return for_each_value(static_cast<const arrow::Int64Array&>(array), visit);
-    case arrow::Type::DATE32:
-      return for_each_value(static_cast<const arrow::Date32Array&>(array), visit);
-    case arrow::Type::TIME64:
-      return for_each_value(static_cast<const arrow::Time64Array&>(array), visit);
-    case arrow::Type::TIMESTAMP:
-      return for_each_value(static_cast<const arrow::TimestampArray&>(array), visit);
-    case arrow::Type::FLOAT:
-      return for_each_value(static_cast<const arrow::FloatArray&>(array), [&](int64_t i, float v) {
-        visit(i, std::bit_cast<int32_t>(std::isnan(v) ? std::numeric_limits<float>::quiet_NaN() : v));
-      });
-    case arrow::Type::DOUBLE:
-      return for_each_value(static_cast<const arrow::DoubleArray&>(array), [&](int64_t i, double v) {
-        visit(i, std::bit_cast<int64_t>(std::isnan(v) ? std::numeric_limits<double>::quiet_NaN() : v));
-      });
-    default:
-      throw Error(fmt::format("cannot partition by an Arrow column of type {}", array.type()->ToString()));
-  }
-}
-
-template <typename F>
-void for_each_bytes(const arrow::Array& array, F&& visit) {
-  switch (array.type_id()) {
-    case arrow::Type::STRING:
-    case arrow::Type::BINARY:
-      return for_each_value(static_cast<const arrow::BinaryArray&>(array), visit);
-    case arrow::Type::LARGE_STRING:
-    case arrow::Type::LARGE_BINARY:
-      return for_each_value(static_cast<const arrow::LargeBinaryArray&>(array), visit);
-    case arrow::Type::FIXED_SIZE_BINARY:
-      return for_each_value(static_cast<const arrow::FixedSizeBinaryArray&>(array), visit);
-    default:
-      throw Error(fmt::format("cannot partition by an Arrow column of type {}", array.type()->ToString()));
-  }
-}
-
-template <typename F>
-void for_each_int128(const arrow::Array& array, F&& visit) {
-  if (array.type_id() != arrow::Type::DECIMAL128) {
-    throw Error(fmt::format("cannot partition by an Arrow column of type {}", array.type()->ToString()));
-  }
-  const auto& decimals = static_cast<const arrow::Decimal128Array&>(array);
-  for (int64_t i = 0; i < array.length(); ++i) {
-    if (array.IsNull(i)) continue;
-    const arrow::Decimal128 v(decimals.GetValue(i));
-    visit(i, static_cast<Int128>(v.high_bits()) << 64 | static_cast<Int128>(v.low_bits()));
-  }
-}
-
-// The greatest multiple of the width that is not above the value.
-template <typename T>
-T truncate_int(T v, int32_t width) {
-  T out = 0;
-  if (__builtin_sub_overflow(v, (v % width + width) % width, &out)) {
-    throw InvalidArgument(fmt::format("truncate[{}] of a value is out of range: it has no partition", width));
-  }
-  return out;
-}
-
-// Months or years since 1970 of days since 1970. Neighbouring rows often share their day.
-class CalendarUnit {
- public:
-  explicit CalendarUnit(bool months) : months_(months) {}
-
-  int64_t operator()(int64_t day) {
-    if (day != day_) {
-      const CivilDate date = civil_from_days(day);
-      unit_ = months_ ? (date.year - 1970) * 12 + date.month - 1 : date.year - 1970;
-      day_ = day;
-    }
-    return unit_;
-  }
-
- private:
-  const bool months_;
-  int64_t day_ = 0, unit_ = 0;
-};
-
-uint32_t hash_long(int64_t v) {
-  char bytes[sizeof v];  // little-endian, as this machine has it
-  std::memcpy(bytes, &v, sizeof v);
-  return murmur3_32({bytes, sizeof v});
-}
-
-bool is_nanos(const Type& type) { return type.kind == TypeKind::kTimestampNs || type.kind == TypeKind::kTimestampTzNs; }
-
 // The partition values of one column, and the number of each. Number 0 is null.
 class FieldPartitioner {
  public:
-  FieldPartitioner(const PartitionField& field, const Schema& schema, size_t max_values)
-      : transform_(field.transform), ints_(max_values), bytes_(max_values), int128s_(max_values) {
-    if (transform_.kind == TransformKind::kUnknown) {
-      throw NotSupported(
-          fmt::format("partition field '{}' has transform '{}', which this version does not know: it "
-                      "can read the table but not write to it",
-                      field.name, transform_.text));
-    }
-    if (transform_.kind == TransformKind::kVoid) return;  // its source column may be gone
-    const auto path = path_to(schema, field.source_id());
-    if (path.empty()) {
-      throw InvalidArgument(
-          fmt::format("partition field '{}': the table has no column with id {}", field.name, field.source_id()));
-    }
-    const std::vector<Field>* siblings = &schema.fields;
-    for (const Field* step : path) {
-      steps_.push_back(static_cast<int>(step - siblings->data()));
-      if (step != path.back() && step->type.kind != TypeKind::kStruct) {
-        throw InvalidArgument(fmt::format("partition field '{}': its column is inside a list or a map", field.name));
-      }
-      siblings = step->type.children.get();
-    }
-    source_ = path.back()->type;
-    if (!can_transform(transform_, source_)) {
-      throw InvalidArgument(fmt::format("partition field '{}': {} does not take values of type {}", field.name,
-                                        to_string(transform_), to_string(source_)));
-    }
-    kind_ = key_kind(transform_, source_);
-    result_ = result_type(transform_, source_);
-  }
+  FieldPartitioner(const PartitionField& field, const Schema& schema)
+      : column_(schema, field.source_ids.empty() ? 0 : field.source_id(), field.transform,
+                fmt::format("partition field '{}'", field.name)) {}
 
-  // numbers[i]: of row i. False if there are too many values.
-  bool number(const arrow::RecordBatch& batch, std::vector<int32_t>& numbers) {
+  // numbers[i]: of row i.
+  void number(const arrow::RecordBatch& batch, std::vector<int32_t>& numbers) {
     numbers.assign(batch.num_rows(), 0);
-    if (kind_ == KeyKind::kNone) return true;
-    const std::shared_ptr<arrow::Array> array = source_array(batch);
-    bool fits = true;
-    auto assign = [&](auto& table) {
-      return [&](int64_t row, auto key) {
-        const int32_t number = table(key);
-        fits &= number >= 0;
-        numbers[row] = number + 1;
-      };
-    };
-    if (kind_ == KeyKind::kBytes) {
-      number_bytes(*array, assign(bytes_));
-    } else if (kind_ == KeyKind::kInt128) {
-      number_int128(*array, assign(int128s_));
-    } else {
-      number_int64(*array, assign(ints_));
+    switch (column_.kind()) {
+      case ColumnTransform::Kind::kBytes:
+        return column_.for_each(batch, [&](int64_t row, std::string_view v) { numbers[row] = bytes_(v) + 1; });
+      case ColumnTransform::Kind::kInt128:
+        return column_.for_each(batch, [&](int64_t row, Int128 v) { numbers[row] = int128s_(v) + 1; });
+      case ColumnTransform::Kind::kInt64:
+        // All NaNs are alike.
+        if (column_.source().kind == TypeKind::kFloat) {
+          return column_.for_each(batch, [&](int64_t row, int64_t v) {
+            const auto bits = static_cast<int32_t>(v);
+            numbers[row] = ints_(std::isnan(std::bit_cast<float>(bits)) ? kFloatNan : bits) + 1;
+          });
+        }
+        if (column_.source().kind == TypeKind::kDouble) {
+          return column_.for_each(batch, [&](int64_t row, int64_t v) {
+            numbers[row] = ints_(std::isnan(std::bit_cast<double>(v)) ? kDoubleNan : v) + 1;
+          });
+        }
+        return column_.for_each(batch, [&](int64_t row, int64_t v) { numbers[row] = ints_(v) + 1; });
+      case ColumnTransform::Kind::kNone:
+        return;
     }
-    return fits;
   }
 
   Value value(int32_t number) const {
     if (number == 0) return {};
     const size_t i = number - 1;
-    if (kind_ == KeyKind::kBytes) return Value(bytes_.keys()[i]);
-    if (kind_ == KeyKind::kInt128) return Value(int128s_.keys()[i]);
+    if (column_.kind() == ColumnTransform::Kind::kBytes) return Value(bytes_.keys()[i]);
+    if (column_.kind() == ColumnTransform::Kind::kInt128) return Value(int128s_.keys()[i]);
     const int64_t key = ints_.keys()[i];
-    switch (result_.kind) {
+    switch (column_.result().kind) {
       case TypeKind::kBoolean:
         return Value(key != 0);
       case TypeKind::kInt:
       case TypeKind::kDate:
-        if (key != static_cast<int32_t>(key)) {
-          throw InvalidArgument(
-              fmt::format("{} of a value is out of range: it has no partition", to_string(transform_)));
-        }
+        if (key != static_cast<int32_t>(key)) internal::refuse_value(column_.transform());
         return Value(static_cast<int32_t>(key));
       case TypeKind::kFloat:
         return Value(std::bit_cast<float>(static_cast<int32_t>(key)));
@@ -296,94 +130,10 @@ class FieldPartitioner {
   }
 
  private:
-  // The column itself: nested ones are null where a struct around them is.
-  std::shared_ptr<arrow::Array> source_array(const arrow::RecordBatch& batch) const {
-    std::shared_ptr<arrow::Array> array = batch.column(steps_.front());
-    for (size_t i = 1; i < steps_.size(); ++i) {
-      array = check(static_cast<const arrow::StructArray&>(*array).GetFlattenedField(steps_[i]), "partition column");
-    }
-    if (array->type_id() == arrow::Type::EXTENSION) {
-      array = static_cast<const arrow::ExtensionArray&>(*array).storage();
-    }
-    return array;
-  }
+  static constexpr int64_t kFloatNan = std::bit_cast<int32_t>(std::numeric_limits<float>::quiet_NaN());
+  static constexpr int64_t kDoubleNan = std::bit_cast<int64_t>(std::numeric_limits<double>::quiet_NaN());
 
-  template <typename F>
-  void number_bytes(const arrow::Array& array, F&& assign) {
-    if (transform_.kind == TransformKind::kIdentity) return for_each_bytes(array, assign);
-    const int32_t width = transform_.width;
-    if (source_.kind == TypeKind::kString) {
-      for_each_bytes(array, [&](int64_t row, std::string_view v) { assign(row, first_code_points(v, width)); });
-    } else {
-      for_each_bytes(array, [&](int64_t row, std::string_view v) { assign(row, v.substr(0, width)); });
-    }
-  }
-
-  template <typename F>
-  void number_int128(const arrow::Array& array, F&& assign) {
-    if (transform_.kind == TransformKind::kIdentity) return for_each_int128(array, assign);
-    for_each_int128(array, [&](int64_t row, Int128 v) { assign(row, truncate_int(v, transform_.width)); });
-  }
-
-  template <typename F>
-  void number_int64(const arrow::Array& array, F&& assign) {
-    switch (transform_.kind) {
-      case TransformKind::kIdentity:
-        return for_each_int64(array, [&](int64_t row, int64_t v) { assign(row, v); });
-      case TransformKind::kTruncate:
-        return for_each_int64(array, [&](int64_t row, int64_t v) { assign(row, truncate_int(v, transform_.width)); });
-      case TransformKind::kBucket:
-        return number_buckets(array, assign);
-      case TransformKind::kYear:
-      case TransformKind::kMonth: {
-        CalendarUnit unit(transform_.kind == TransformKind::kMonth);
-        const int64_t per_day = units_per_day();
-        return for_each_int64(array, [&](int64_t row, int64_t v) { assign(row, unit(floor_div(v, per_day))); });
-      }
-      case TransformKind::kDay: {
-        const int64_t per_day = units_per_day();
-        return for_each_int64(array, [&](int64_t row, int64_t v) { assign(row, floor_div(v, per_day)); });
-      }
-      case TransformKind::kHour: {
-        const int64_t per_hour = units_per_day() / kHoursPerDay;
-        return for_each_int64(array, [&](int64_t row, int64_t v) { assign(row, floor_div(v, per_hour)); });
-      }
-      case TransformKind::kVoid:
-      case TransformKind::kUnknown:
-        return;
-    }
-  }
-
-  template <typename F>
-  void number_buckets(const arrow::Array& array, F&& assign) {
-    auto bucket = [&](int64_t row, uint32_t hash) {
-      assign(row, static_cast<int64_t>((hash & 0x7FFFFFFF) % static_cast<uint32_t>(transform_.width)));
-    };
-    switch (source_.kind) {
-      case TypeKind::kString:
-      case TypeKind::kBinary:
-      case TypeKind::kFixed:
-      case TypeKind::kUuid:
-        return for_each_bytes(array, [&](int64_t row, std::string_view v) { bucket(row, murmur3_32(v)); });
-      case TypeKind::kDecimal:
-        return for_each_int128(array, [&](int64_t row, Int128 v) { bucket(row, bucket_hash(Value(v), source_)); });
-      default: {
-        const int64_t unit = is_nanos(source_) ? 1000 : 1;  // nanoseconds hash as microseconds
-        return for_each_int64(array, [&](int64_t row, int64_t v) { bucket(row, hash_long(floor_div(v, unit))); });
-      }
-    }
-  }
-
-  int64_t units_per_day() const {
-    if (source_.kind == TypeKind::kDate) return 1;
-    return is_nanos(source_) ? kMicrosPerDay * 1000 : kMicrosPerDay;
-  }
-
-  Transform transform_;
-  std::vector<int> steps_;  // positions of the column and of the struct fields inside it
-  Type source_;
-  Type result_;
-  KeyKind kind_ = KeyKind::kNone;
+  ColumnTransform column_;
   Numbers<int64_t, int64_t> ints_;
   Numbers<std::string, std::string_view> bytes_;
   Numbers<Int128, Int128> int128s_;
@@ -395,24 +145,12 @@ struct Partitioner::State {
   std::vector<FieldPartitioner> fields;
   // Fields are folded one after the other: (number so far, number of the next field's value) gets a number.
   std::vector<Numbers<int64_t, int64_t>> folds;
-  size_t max_partitions;
-  std::string table_name;
-
-  [[noreturn]] void too_many() const {
-    throw InvalidArgument(
-        fmt::format("table {}: the rows fall into more than {} partitions, and each one needs an open file. Append "
-                    "fewer partitions at a time, or raise max_open_writers (each open file takes memory)",
-                    table_name, max_partitions));
-  }
 };
 
-Partitioner::Partitioner(const Schema& schema, const PartitionSpec& spec, size_t max_partitions, std::string table_name)
-    : state_(std::make_unique<State>()) {
-  state_->max_partitions = max_partitions;
-  state_->table_name = std::move(table_name);
+Partitioner::Partitioner(const Schema& schema, const PartitionSpec& spec) : state_(std::make_unique<State>()) {
   for (const PartitionField& field : spec.fields) {
-    state_->fields.emplace_back(field, schema, max_partitions);
-    state_->folds.emplace_back(max_partitions);
+    state_->fields.emplace_back(field, schema);
+    state_->folds.emplace_back();
   }
 }
 
@@ -421,7 +159,7 @@ Partitioner::~Partitioner() = default;
 std::vector<int32_t> Partitioner::number(const arrow::RecordBatch& batch) {
   std::vector<int32_t> numbers(batch.num_rows(), 0), next;
   for (size_t f = 0; f < state_->fields.size(); ++f) {
-    if (!state_->fields[f].number(batch, next)) state_->too_many();
+    state_->fields[f].number(batch, next);
     auto& fold = state_->folds[f];
     int64_t last_key = -1;
     int32_t last_number = 0;
@@ -430,7 +168,6 @@ std::vector<int32_t> Partitioner::number(const arrow::RecordBatch& batch) {
       if (key != last_key) {
         last_number = fold(key);
         last_key = key;
-        if (last_number < 0) state_->too_many();
       }
       numbers[i] = last_number;
     }

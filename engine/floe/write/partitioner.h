@@ -18,12 +18,10 @@ namespace floe {
 class Partitioner {
  public:
   // Throws NotSupported, naming the field, for a transform that this engine does not know (nobody may write with it).
-  // `table_name` is for messages.
-  Partitioner(const Schema& schema, const PartitionSpec& spec, size_t max_partitions, std::string table_name);
+  Partitioner(const Schema& schema, const PartitionSpec& spec);
   ~Partitioner();
 
   // The partition number of every row. `batch` has the Arrow schema that to_arrow_schema makes of the table's.
-  // Throws InvalidArgument when there are more than `max_partitions` in all.
   std::vector<int32_t> number(const arrow::RecordBatch& batch);
 
   size_t size() const;

@@ -112,7 +112,7 @@ TEST(Partitioner, AgreesWithTheTransformOfSingleValuesForEveryTypeAndTransform) 
       const Transform transform = parse_transform(name);
       if (!can_transform(transform, type)) continue;
       ++combinations;
-      Partitioner partitioner(schema, spec_of({{1, name}}), 1000, "t");
+      Partitioner partitioner(schema, spec_of({{1, name}}));
       const std::vector<int32_t> numbers = partitioner.number(*batch->Slice(0, 100));
       std::vector<int32_t> rest = partitioner.number(*batch->Slice(100));
       rest.insert(rest.begin(), numbers.begin(), numbers.end());
@@ -135,7 +135,7 @@ TEST(Partitioner, AgreesWithTheTransformOfSingleValuesForEveryTypeAndTransform) 
 
 TEST(Trap04, TruncateOfNegativeIntsGoesDown) {
   const Schema schema{.fields = {{.id = 1, .name = "c", .type = primitive(TypeKind::kInt)}}};
-  Partitioner partitioner(schema, spec_of({{1, "truncate[10]"}}), 10, "t");
+  Partitioner partitioner(schema, spec_of({{1, "truncate[10]"}}));
   const auto batch = batch_of(schema, {array_of(schema.fields[0].type, {Value(-1), Value(1), Value(-11)})});
   const auto numbers = partitioner.number(*batch);
   EXPECT_EQ(partitioner.values(numbers[0]), std::vector{Value(-10)});
@@ -146,7 +146,7 @@ TEST(Trap04, TruncateOfNegativeIntsGoesDown) {
 TEST(Partitioner, ValuesWhosePartitionIsOutOfRangeAreRefused) {
   for (const TypeKind kind : {TypeKind::kInt, TypeKind::kLong, TypeKind::kTimestamp}) {
     const Schema schema{.fields = {{.id = 1, .name = "c", .type = primitive(kind)}}};
-    Partitioner partitioner(schema, spec_of({{1, kind == TypeKind::kTimestamp ? "hour" : "truncate[10]"}}), 10, "t");
+    Partitioner partitioner(schema, spec_of({{1, kind == TypeKind::kTimestamp ? "hour" : "truncate[10]"}}));
     const Value lowest = kind == TypeKind::kInt ? Value(INT32_MIN) : Value(INT64_MIN);
     const auto batch = batch_of(schema, {array_of(schema.fields[0].type, {lowest})});
     EXPECT_THROW(
@@ -160,7 +160,7 @@ TEST(Partitioner, ValuesWhosePartitionIsOutOfRangeAreRefused) {
 
 TEST(Trap05, NegativeZeroAndNanArePartitionsOfTheirOwn) {
   const Schema schema{.fields = {{.id = 1, .name = "c", .type = primitive(TypeKind::kDouble)}}};
-  Partitioner partitioner(schema, spec_of({{1, "identity"}}), 10, "t");
+  Partitioner partitioner(schema, spec_of({{1, "identity"}}));
   const double nan = std::nan("1"), other_nan = -std::nan("2");
   const auto batch = batch_of(
       schema, {array_of(schema.fields[0].type, {Value(0.0), Value(-0.0), Value(nan), Value(other_nan), Value()})});
@@ -170,7 +170,7 @@ TEST(Trap05, NegativeZeroAndNanArePartitionsOfTheirOwn) {
 TEST(Partitioner, TellsPartitionsOfSeveralFieldsApart) {
   const Schema schema{.fields = {{.id = 1, .name = "a", .type = primitive(TypeKind::kInt)},
                                  {.id = 2, .name = "b", .type = primitive(TypeKind::kString)}}};
-  Partitioner partitioner(schema, spec_of({{1, "identity"}, {2, "truncate[1]"}}), 10, "t");
+  Partitioner partitioner(schema, spec_of({{1, "identity"}, {2, "truncate[1]"}}));
   const auto batch = batch_of(
       schema, {array_of(schema.fields[0].type, {Value(1), Value(1), Value(2), Value()}),
                array_of(schema.fields[1].type,
@@ -192,7 +192,7 @@ TEST(Partitioner, NestedColumnsAreNullWhereTheirStructIs) {
   const uint8_t valid = 0b01;
   const auto array = std::make_shared<arrow::StructArray>(
       arrow_type, 2, children, std::make_shared<arrow::Buffer>(&valid, 1), arrow::kUnknownNullCount);
-  Partitioner partitioner(schema, spec_of({{3, "identity"}}), 10, "t");
+  Partitioner partitioner(schema, spec_of({{3, "identity"}}));
   EXPECT_THAT(partitioner.number(*batch_of(schema, {array})), ElementsAre(0, 1));
   EXPECT_EQ(partitioner.values(0), std::vector{Value(7)});
   EXPECT_EQ(partitioner.values(1), std::vector{Value()});
@@ -200,7 +200,7 @@ TEST(Partitioner, NestedColumnsAreNullWhereTheirStructIs) {
 
 TEST(Partitioner, UnpartitionedRowsAreAllAlike) {
   const Schema schema{.fields = {{.id = 1, .name = "a", .type = primitive(TypeKind::kInt)}}};
-  Partitioner partitioner(schema, {}, 1, "t");
+  Partitioner partitioner(schema, {});
   EXPECT_THAT(partitioner.number(*batch_of(schema, {array_of(schema.fields[0].type, {Value(1), Value(2)})})),
               ElementsAre(0, 0));
   EXPECT_EQ(partitioner.size(), 1);
@@ -209,39 +209,15 @@ TEST(Partitioner, UnpartitionedRowsAreAllAlike) {
 
 TEST(Partitioner, VoidOfADroppedColumnIsNull) {
   const Schema schema{.fields = {{.id = 1, .name = "a", .type = primitive(TypeKind::kInt)}}};
-  Partitioner partitioner(schema, spec_of({{77, "void"}, {1, "identity"}}), 10, "t");
+  Partitioner partitioner(schema, spec_of({{77, "void"}, {1, "identity"}}));
   EXPECT_THAT(partitioner.number(*batch_of(schema, {array_of(schema.fields[0].type, {Value(1), Value(2)})})),
               ElementsAre(0, 1));
   EXPECT_EQ(partitioner.values(1), (std::vector{Value(), Value(2)}));
 }
 
-TEST(Partitioner, TooManyPartitionsIsAnErrorThatSaysWhatToDo) {
-  const Schema schema{.fields = {{.id = 1, .name = "a", .type = primitive(TypeKind::kInt)}}};
-  Partitioner partitioner(schema, spec_of({{1, "identity"}, {1, "bucket[2]"}}), 3, "db.events");
-  const auto batch =
-      batch_of(schema, {array_of(schema.fields[0].type, {Value(1), Value(2), Value(3), Value(1), Value(4)})});
-  EXPECT_THAT(partitioner.number(*batch->Slice(0, 4)), ElementsAre(0, 1, 2, 0));
-  try {
-    partitioner.number(*batch);
-    FAIL() << "4 partitions were taken";
-  } catch (const InvalidArgument& e) {
-    EXPECT_THAT(e.what(), HasSubstr("db.events"));
-    EXPECT_THAT(e.what(), HasSubstr("more than 3 partitions"));
-    EXPECT_THAT(e.what(), HasSubstr("max_open_writers"));
-  }
-}
-
-TEST(Partitioner, ALimitOfNullPlusValuesCountsPartitions) {
-  const Schema schema{.fields = {{.id = 1, .name = "a", .type = primitive(TypeKind::kInt)}}};
-  Partitioner partitioner(schema, spec_of({{1, "identity"}}), 2, "t");
-  const auto batch = batch_of(schema, {array_of(schema.fields[0].type, {Value(), Value(2), Value(3)})});
-  EXPECT_THAT(partitioner.number(*batch->Slice(0, 2)), ElementsAre(0, 1));
-  EXPECT_THROW(partitioner.number(*batch), InvalidArgument);
-}
-
 TEST(Partitioner, UnknownTransformsAreNotWrittenWith) {
   const Schema schema{.fields = {{.id = 1, .name = "a", .type = primitive(TypeKind::kInt)}}};
-  EXPECT_THROW(Partitioner(schema, spec_of({{1, "zorder"}}), 10, "t"), NotSupported);
+  EXPECT_THROW(Partitioner(schema, spec_of({{1, "zorder"}})), NotSupported);
 }
 
 // split

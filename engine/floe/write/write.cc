@@ -1,18 +1,23 @@
 #include "floe/write/write.h"
 
 #include <arrow/util/byte_size.h>
+#include <arrow/util/thread_pool.h>
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "floe/arrow_status.h"
 #include "floe/file/batch.h"
 #include "floe/file/parquet_writer.h"
 #include "floe/parallel.h"
+#include "floe/write/external_sort.h"
 #include "floe/write/partitioner.h"
+#include "floe/write/row_order.h"
 
 namespace floe {
 namespace {
@@ -21,6 +26,9 @@ namespace {
 constexpr int64_t kPieceRows = 131'072;
 constexpr int64_t kPieceBytes = 32 << 20;
 constexpr int64_t kTargetFileBytes = 512 << 20;
+constexpr double kSlack = 0.05;      // a file may be larger than its target by this part of it
+constexpr double kFirstGuess = 0.5;  // encoded bytes of a byte in memory, before the first rows are encoded
+constexpr int64_t kLeastRows = 1'024;
 
 void refuse_unsupported(const TableMetadata& table, const WriteOptions& options) {
   for (const char* key : {"write.location-provider.impl", "write.py-location-provider.impl", "encryption.key-id"}) {
@@ -74,6 +82,7 @@ struct PartitionOutput {
   std::vector<Value> partition;
   std::string path;  // "a=1/b=2"
   std::unique_ptr<ParquetWriter> writer;
+  int64_t rows = 0;  // in the file being written
   std::vector<DataFile> files;
 };
 
@@ -85,6 +94,7 @@ class Outputs {
         io_(io),
         schema_(*current_schema(table)),
         spec_(default_spec(table)),
+        sort_order_id_(table.default_sort_order_id),
         parquet_(parquet_write_options(table.properties, schema_)),
         target_bytes_(int_property(table.properties, "write.target-file-size-bytes", kTargetFileBytes)),
         uuid_(new_uuid()) {}
@@ -99,15 +109,24 @@ class Outputs {
 
   void write(size_t partition, const arrow::RecordBatch& rows) {
     PartitionOutput& output = outputs_[partition];
-    if (!output.writer) {
-      const std::string name = fmt::format("00000-{}-{}-{:05}.parquet", partition, uuid_, output.files.size() + 1);
-      // Columns in parallel where this is the only file at work. Two files at once, taking pieces in turn, were a tenth
-      // faster, but their row groups overlap, and every filter on a sorted column reads twice as many.
-      output.writer = std::make_unique<ParquetWriter>(io_, data_location(table_, output.path, name), schema_, parquet_,
-                                                      /*use_threads=*/true);
+    for (int64_t begin = 0; begin < rows.num_rows();) {
+      if (!output.writer) begin_file(output, partition);
+      const int64_t end = std::min(begin + rows_to_target(output, rows, begin), rows.num_rows());
+      output.writer->write(*rows.Slice(begin, end - begin));
+      output.rows += end - begin;
+      if (output.writer->bytes_written() >= target_bytes_) finish_file(output);
+      begin = end;
     }
-    output.writer->write(rows);
-    if (output.writer->bytes_written() >= target_bytes_) finish_file(output);
+  }
+
+  // All rows of one partition, whose row groups may take `limit` in memory.
+  void write_all(size_t partition, const std::function<std::shared_ptr<arrow::RecordBatch>()>& rows, int64_t limit) {
+    PartitionOutput& output = outputs_[partition];
+    while (const auto batch = rows()) {
+      write(partition, *batch);
+      if (output.writer && output.writer->bytes_in_memory() > limit) output.writer->end_row_group();
+    }
+    if (output.writer) finish_file(output);
   }
 
   // Ends the largest row groups until the rest take half of `limit`, if all of them take more than that.
@@ -126,11 +145,15 @@ class Outputs {
     parallel_for(ended, [&](size_t i) { writers[i].second->end_row_group(); });
   }
 
-  // All the files, complete, partition by partition.
-  std::vector<DataFile> finish() {
+  // Completes the files that are open.
+  void finish_open() {
     parallel_for(outputs_.size(), [&](size_t i) {
       if (outputs_[i].writer) finish_file(outputs_[i]);
     });
+  }
+
+  // The files, all complete, partition by partition.
+  std::vector<DataFile> take_files() {
     std::vector<DataFile> files;
     for (PartitionOutput& output : outputs_) {
       std::move(output.files.begin(), output.files.end(), std::back_inserter(files));
@@ -146,10 +169,34 @@ class Outputs {
   }
 
  private:
+  void begin_file(PartitionOutput& output, size_t partition) {
+    const std::string name = fmt::format("00000-{}-{}-{:05}.parquet", partition, uuid_, output.files.size() + 1);
+    // Columns in parallel where this is the only file at work. Two files at once, taking pieces in turn, were a tenth
+    // faster, but their row groups overlap, and every filter on a sorted column reads twice as many.
+    output.writer = std::make_unique<ParquetWriter>(io_, data_location(table_, output.path, name), schema_, parquet_,
+                                                    /*use_threads=*/true);
+    output.rows = 0;
+  }
+
+  // About how many of the rows from `begin` on bring the file to its target, by what its rows took so far. All of them
+  // if that is not much more: a small rest would become a small file.
+  int64_t rows_to_target(const PartitionOutput& output, const arrow::RecordBatch& rows, int64_t begin) const {
+    const int64_t left = rows.num_rows() - begin;
+    const double bytes_per_row =
+        output.rows > 0 ? static_cast<double>(output.writer->bytes_written()) / static_cast<double>(output.rows)
+                        : kFirstGuess * static_cast<double>(arrow::util::ReferencedBufferSize(rows).ValueOr(0)) /
+                              static_cast<double>(rows.num_rows());
+    const auto missing = static_cast<double>(target_bytes_ - output.writer->bytes_written());
+    const double slack = kSlack * static_cast<double>(target_bytes_);
+    if (bytes_per_row * static_cast<double>(left) <= missing + slack) return left;
+    return std::max(static_cast<int64_t>(missing / bytes_per_row), kLeastRows);
+  }
+
   void finish_file(PartitionOutput& output) {
     DataFile file = std::exchange(output.writer, nullptr)->finish();
     file.spec_id = spec_.spec_id;
     file.partition = output.partition;
+    if (sort_order_id_ != 0) file.sort_order_id = sort_order_id_;
     output.files.push_back(std::move(file));
   }
 
@@ -157,10 +204,115 @@ class Outputs {
   Io& io_;
   const Schema& schema_;
   const PartitionSpec& spec_;
+  const int32_t sort_order_id_;
   const std::shared_ptr<const ParquetWriteOptions> parquet_;
   const int64_t target_bytes_;
   const std::string uuid_;
   std::vector<PartitionOutput> outputs_;
+};
+
+// One stream on its way into files.
+class Writing {
+ public:
+  Writing(const TableMetadata& table, const arrow::Schema& incoming, Io& io, const WriteOptions& options)
+      : options_(options),
+        fitter_(*current_schema(table), incoming, options.table_name),
+        partitioner_(*current_schema(table), default_spec(table)),
+        outputs_(table, io) {
+    if (const SortOrder& order = default_sort_order(table); !order.fields.empty()) {
+      order_.emplace(order, *current_schema(table));
+    }
+  }
+
+  void write(const arrow::RecordBatch& piece) {
+    poll();
+    const BatchPtr rows = fitter_.fit(piece);
+    std::vector<int32_t> numbers = partitioner_.number(*rows);
+    while (outputs_.partitions() < partitioner_.size()) {
+      outputs_.add_partition(partitioner_.values(outputs_.partitions()));
+    }
+    if (order_) return put_aside(rows, numbers);
+    std::vector<int32_t> aside;
+    if (partitioner_.size() > static_cast<size_t>(options_.max_open_writers)) aside = cap(numbers);
+    std::vector<PartitionRows> parts = split(rows, numbers);
+    if (!aside.empty()) {
+      put_aside(parts.back().rows, aside);
+      parts.pop_back();
+    }
+    parallel_for(parts.size(), [&](size_t i) { outputs_.write(parts[i].partition, *parts[i].rows); });
+    outputs_.free_memory(options_.row_group_memory);
+  }
+
+  std::vector<DataFile> finish() {
+    poll();
+    outputs_.finish_open();
+    if (aside_) write_aside();
+    return outputs_.take_files();
+  }
+
+  void discard() noexcept { outputs_.discard(); }
+
+ private:
+  using BatchPtr = std::shared_ptr<arrow::RecordBatch>;
+
+  void poll() const {
+    if (options_.stop.IsStopRequested()) throw Cancelled(fmt::format("table {}: write stopped", options_.table_name));
+  }
+
+  // Makes all partitions without an open file one, and returns the numbers that its rows had.
+  std::vector<int32_t> cap(std::vector<int32_t>& numbers) const {
+    std::vector<int32_t> capped;
+    for (int32_t& number : numbers) {
+      if (number < options_.max_open_writers) continue;
+      capped.push_back(number);
+      number = options_.max_open_writers;
+    }
+    return capped;
+  }
+
+  void put_aside(const BatchPtr& rows, const std::vector<int32_t>& partitions) {
+    if (!aside_) {
+      aside_.emplace(fitter_.schema(), order_ ? &*order_ : nullptr,
+                     ExternalSortOptions{.memory = options_.sort_memory,
+                                         .folder = options_.sort_folder,
+                                         .table_name = options_.table_name,
+                                         .stop = options_.stop});
+    }
+    aside_->add(rows, partitions);
+  }
+
+  // Writes as many partitions at once as there are threads, and room for a row group of each.
+  void write_aside() {
+    const std::vector<ExternalSort::Partition> partitions = aside_->finish();
+    int64_t largest = 1;
+    for (const auto& partition : partitions) largest = std::max(largest, partition.bytes);
+    const int64_t threads = std::max(arrow::internal::GetCpuThreadPool()->GetCapacity(), 1);
+    const int64_t at_once = std::clamp<int64_t>(options_.row_group_memory / largest, 1, threads);
+    std::atomic<size_t> next = 0;
+    const auto write_next = [&](size_t i) {
+      const auto rows = aside_->read(partitions[i]);
+      const auto polled = [&] {
+        poll();
+        return rows();
+      };
+      outputs_.write_all(partitions[i].number, polled, options_.row_group_memory / at_once);
+    };
+    parallel_for(static_cast<size_t>(at_once), [&](size_t) {
+      try {
+        for (size_t i = next++; i < partitions.size(); i = next++) write_next(i);
+      } catch (...) {
+        next = partitions.size();
+        throw;
+      }
+    });
+  }
+
+  const WriteOptions& options_;
+  const BatchFitter fitter_;
+  Partitioner partitioner_;
+  std::optional<RowOrder> order_;
+  std::optional<ExternalSort> aside_;
+  Outputs outputs_;
 };
 
 }  // namespace
@@ -168,34 +320,18 @@ class Outputs {
 std::vector<DataFile> write_data_files(const TableMetadata& table, arrow::RecordBatchReader& batches, Io& io,
                                        const WriteOptions& options) {
   refuse_unsupported(table, options);
-  const Schema& schema = *current_schema(table);
-  const BatchFitter fitter(schema, *batches.schema(), options.table_name);
-  Partitioner partitioner(schema, default_spec(table), options.max_open_writers, options.table_name);
-  Outputs outputs(table, io);
+  Writing writing(table, *batches.schema(), io, options);
   try {
-    auto write_piece = [&](const arrow::RecordBatch& piece) {
-      const std::shared_ptr<arrow::RecordBatch> rows = fitter.fit(piece);
-      const std::vector<PartitionRows> parts = split(rows, partitioner.number(*rows));
-      while (outputs.partitions() < partitioner.size()) {
-        outputs.add_partition(partitioner.values(outputs.partitions()));
-      }
-      parallel_for(parts.size(), [&](size_t i) { outputs.write(parts[i].partition, *parts[i].rows); });
-      outputs.free_memory(options.row_group_memory);
-    };
     const std::string step = fmt::format("table {}: reading the rows to write", options.table_name);
     for (std::shared_ptr<arrow::RecordBatch> batch;;) {
       check(batches.ReadNext(&batch), step);
       if (!batch) break;
       const int64_t rows = piece_rows(*batch);
-      for (int64_t begin = 0; begin < batch->num_rows(); begin += rows) {
-        if (options.stop.IsStopRequested()) throw Cancelled(fmt::format("table {}: write stopped", options.table_name));
-        write_piece(*batch->Slice(begin, rows));
-      }
+      for (int64_t begin = 0; begin < batch->num_rows(); begin += rows) writing.write(*batch->Slice(begin, rows));
     }
-    if (options.stop.IsStopRequested()) throw Cancelled(fmt::format("table {}: write stopped", options.table_name));
-    return outputs.finish();
+    return writing.finish();
   } catch (...) {
-    outputs.discard();
+    writing.discard();
     throw;
   }
 }

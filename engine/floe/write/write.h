@@ -1,4 +1,4 @@
-// A stream of record batches becomes data files, partitioned in one pass.
+// A stream of record batches becomes data files, partitioned and sorted in one pass.
 #pragma once
 
 #include <arrow/record_batch.h>
@@ -15,19 +15,25 @@
 namespace floe {
 
 struct WriteOptions {
-  std::string table_name;          // for messages
-  int32_t max_open_writers = 100;  // one per partition; beyond it InvalidArgument says what to do
+  std::string table_name;  // for messages
+  // One per partition. Rows of further partitions are put aside, and written partition by partition afterwards.
+  int32_t max_open_writers = 100;
   // What the open files together may hold of row groups that are not written yet. Beyond it the largest end early.
   int64_t row_group_memory = 128 << 20;
+  // Rows put aside, to be sorted or because their partition has no open file, stay in memory up to so many bytes;
+  // beyond it they go to a temporary file in `sort_folder` (empty: the system's, TMPDIR), which has no name there.
+  int64_t sort_memory = 128 << 20;
+  std::string sort_folder;
   arrow::StopToken stop = arrow::StopToken::Unstoppable();
 };
 
 // Writes the stream as files of the table's default spec and current schema, rolling at
-// `write.target-file-size-bytes`. All files are durable on return. On any exception every file written is removed.
+// `write.target-file-size-bytes`, each sorted by the table's default sort order. All files are durable on return. On
+// any exception every file written is removed.
 //
-// Throws InvalidArgument for rows that do not fit the table or fall into too many partitions, NotSupported for table
-// properties that ask for another file format, another layout or encryption, Cancelled, and what the reader or the
-// store throws.
+// Throws InvalidArgument for rows that do not fit the table, NotSupported for table properties that ask for another
+// file format, another layout or encryption, IoError if there is no room for rows put aside, Cancelled, and what the
+// reader or the store throws.
 std::vector<DataFile> write_data_files(const TableMetadata& table, arrow::RecordBatchReader& batches, Io& io,
                                        const WriteOptions& options);
 

@@ -4,9 +4,11 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <numeric>
 #include <set>
 
@@ -64,7 +66,7 @@ class Write : public testing::Test {
   }
   ~Write() override { fs::remove_all(folder_); }
 
-  TableMetadata table(const std::string& transform = "", Properties properties = {}) {
+  TableMetadata table(const std::string& transform = "", Properties properties = {}, SortOrder order = {}) {
     PartitionSpec spec;
     if (!transform.empty()) {
       spec.fields = {{.source_ids = {2},
@@ -75,6 +77,7 @@ class Write : public testing::Test {
     return new_table_metadata({.schema = {.fields = {{.id = 1, .name = "id", .type = primitive(TypeKind::kLong)},
                                                      {.id = 2, .name = "key", .type = primitive(TypeKind::kInt)}}},
                                .spec = spec,
+                               .sort_order = std::move(order),
                                .location = folder_ / "t",
                                .properties = std::move(properties)});
   }
@@ -206,18 +209,175 @@ TEST_F(Write, AStreamWithoutRowsMakesNoFiles) {
   EXPECT_TRUE(files_on_disk().empty());
 }
 
-TEST_F(Write, TooManyPartitionsLeaveNothing) {
+// Ten partitions have open files; the rows of all others wait, first in memory, then in a temporary file.
+TEST_F(Write, PartitionsBeyondTheOpenWritersGetOneFileEach) {
+  for (const int64_t memory : {int64_t{128} << 20, int64_t{100'000}}) {
+    const TableMetadata metadata = table("identity");
+    MadeBatches batches(5, [](int i) {
+      return rows(i * 20'000, 20'000, [](int64_t id) { return static_cast<int32_t>(id * 7 % 1'000); });
+    });
+    const auto files =
+        write_data_files(metadata, batches, *io_,
+                         {.table_name = "db.t", .max_open_writers = 10, .sort_memory = memory, .sort_folder = folder_});
+    ASSERT_EQ(files.size(), 1'000);
+    int64_t total = 0;
+    for (const DataFile& file : files) {
+      const std::vector<int64_t> ids = read_ids(metadata, file);
+      EXPECT_TRUE(std::is_sorted(ids.begin(), ids.end())) << "rows stay in the order of the stream";
+      for (const int64_t id : ids) EXPECT_EQ(id * 7 % 1'000, file.partition[0].as<int32_t>());
+      total += static_cast<int64_t>(ids.size());
+      EXPECT_FALSE(file.sort_order_id.has_value());
+    }
+    EXPECT_EQ(total, 100'000);
+    EXPECT_EQ(files_on_disk().size(), 1'000) << "and nothing else";
+    fs::remove_all(folder_ / "t");
+  }
+}
+
+TEST_F(Write, TenThousandPartitionsAreWritten) {
+  // Where syncing costs nothing, if there is such a place.
+  const fs::path folder =
+      fs::path(fs::exists("/dev/shm") ? "/dev/shm" : folder_.string()) / ("floe-write-" + new_uuid());
+  const TableMetadata metadata = table("identity", {{"write.data.path", folder}});
   MadeBatches batches(
-      3, [](int i) { return rows(i * 100, 100, [](int64_t id) { return static_cast<int32_t>(id / 20); }); });
+      3, [](int i) { return rows(i * 10'000, 10'000, [](int64_t id) { return static_cast<int32_t>(id % 10'000); }); });
+  const auto files = write_data_files(metadata, batches, *io_, {.table_name = "db.t", .sort_memory = 300'000});
+  EXPECT_EQ(files.size(), 10'000);
+  for (const DataFile& file : files) EXPECT_EQ(file.record_count, 3);
+  fs::remove_all(folder);
+}
+
+// What is said of the size while a file is written is near enough to what it has in the end.
+TEST_F(Write, FilesComeNearTheirTargetSize) {
+  const int64_t target = 4 << 20;
+  const TableMetadata metadata =
+      table("", {{"write.target-file-size-bytes", std::to_string(target)}, {"write.parquet.page-size-bytes", "65536"}});
+  MadeBatches batches(3, [](int i) {
+    return rows(i * 1'000'000, 1'000'000,
+                [](int64_t id) { return static_cast<int32_t>(id * 2654435761 % 1'000'000'007); });
+  });
+  const auto files = write_data_files(metadata, batches, *io_, {.table_name = "db.t"});
+  ASSERT_GT(files.size(), 2);
+  for (size_t i = 0; i + 1 < files.size(); ++i) {
+    EXPECT_GT(files[i].file_size_in_bytes, target * 85 / 100);
+    EXPECT_LT(files[i].file_size_in_bytes, target * 115 / 100);
+  }
+}
+
+TEST_F(Write, AFolderForTemporaryFilesThatIsNotThereIsNamed) {
+  MadeBatches batches(1, [](int) { return rows(0, 1'000, [](int64_t id) { return static_cast<int32_t>(id); }); });
   try {
-    write_data_files(table("identity", {{"write.target-file-size-bytes", "1"}}), batches, *io_,
-                     {.table_name = "db.t", .max_open_writers = 12});
+    write_data_files(
+        table("identity"), batches, *io_,
+        {.table_name = "db.t", .max_open_writers = 5, .sort_memory = 1, .sort_folder = folder_ / "no_such"});
     FAIL();
-  } catch (const InvalidArgument& e) {
-    EXPECT_THAT(e.what(), HasSubstr("db.t"));
-    EXPECT_THAT(e.what(), HasSubstr("12"));
+  } catch (const IoError& e) {
+    EXPECT_THAT(e.what(), HasSubstr("no_such"));
+    EXPECT_THAT(e.what(), HasSubstr("TMPDIR"));
   }
   EXPECT_TRUE(files_on_disk().empty());
+}
+
+TEST_F(Write, NoRoomForRowsPutAsideLeavesNothing) {
+  MadeBatches batches(20, [](int i) {
+    return rows(i * 10'000, 10'000,
+                [](int64_t id) { return static_cast<int32_t>(id * 2654435761 % 1'000'000'007 % 50); });
+  });
+  const TableMetadata metadata = table("identity", {{"write.target-file-size-bytes", "1"}});
+  rlimit before;
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+  const rlimit small = {.rlim_cur = 200'000, .rlim_max = before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
+  try {
+    write_data_files(metadata, batches, *io_,
+                     {.table_name = "db.t", .max_open_writers = 5, .sort_memory = 100'000, .sort_folder = folder_});
+    ADD_FAILURE() << "there was room";
+  } catch (const IoError& e) {
+    EXPECT_THAT(e.what(), HasSubstr(folder_.string()));
+    EXPECT_THAT(e.what(), HasSubstr("temporary file"));
+  }
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
+  EXPECT_TRUE(files_on_disk().empty());
+}
+
+TEST_F(Write, StoppingWhileRowsArePutAsideLeavesNothing) {
+  arrow::StopSource stop;
+  MadeBatches batches(100, [&](int i) {
+    if (i == 5) stop.RequestStop();
+    EXPECT_LT(i, 7) << "went on after the request";
+    return rows(i * 1'000, 1'000, [](int64_t id) { return static_cast<int32_t>(id % 100); });
+  });
+  EXPECT_THROW(write_data_files(table("identity"), batches, *io_,
+                                {.table_name = "db.t",
+                                 .max_open_writers = 3,
+                                 .sort_memory = 1'000,
+                                 .sort_folder = folder_,
+                                 .stop = stop.token()}),
+               Cancelled);
+  EXPECT_TRUE(files_on_disk().empty());
+}
+
+// key descending with nulls last, then id.
+SortOrder by_key_and_id() {
+  return {.order_id = 1,
+          .fields = {{.source_ids = {2}, .ascending = false, .nulls_first = false}, {.source_ids = {1}}}};
+}
+
+TEST_F(Write, RowsAreSortedByTheTablesSortOrder) {
+  for (const int64_t memory : {int64_t{128} << 20, int64_t{200'000}}) {
+    const TableMetadata metadata = table("", {}, by_key_and_id());
+    MadeBatches batches(10, [](int i) {
+      return rows((9 - i) * 10'000, 10'000, [](int64_t id) { return static_cast<int32_t>(id * 31 % 7) - 1; });
+    });
+    const auto files = write_data_files(metadata, batches, *io_,
+                                        {.table_name = "db.t", .sort_memory = memory, .sort_folder = folder_});
+    ASSERT_EQ(files.size(), 1);
+    EXPECT_EQ(files[0].sort_order_id, 1);
+    std::vector<int64_t> expected(100'000);
+    std::iota(expected.begin(), expected.end(), 0);
+    std::stable_sort(expected.begin(), expected.end(), [](int64_t a, int64_t b) { return a * 31 % 7 > b * 31 % 7; });
+    EXPECT_EQ(read_ids(metadata, files[0]), expected);
+    EXPECT_EQ(files_on_disk().size(), 1);
+    fs::remove_all(folder_ / "t");
+  }
+}
+
+TEST_F(Write, PartitionsAreSortedEachAndFilesOfOneFollowEachOther) {
+  const TableMetadata metadata = table("bucket[3]", {{"write.target-file-size-bytes", "100000"}}, by_key_and_id());
+  MadeBatches batches(10, [](int i) {
+    return rows(i * 30'000, 30'000, [](int64_t id) { return static_cast<int32_t>(id * 2654435761 % 1'000'000'007); });
+  });
+  const auto files =
+      write_data_files(metadata, batches, *io_, {.table_name = "db.t", .sort_memory = 2 << 20, .sort_folder = folder_});
+  EXPECT_GT(files.size(), 6);
+  std::map<int32_t, std::vector<int64_t>> ids;
+  for (const DataFile& file : files) {
+    const auto more = read_ids(metadata, file);
+    auto& all = ids[file.partition[0].as<int32_t>()];
+    all.insert(all.end(), more.begin(), more.end());
+  }
+  size_t total = 0;
+  for (const auto& [bucket, all] : ids) {
+    total += all.size();
+    EXPECT_TRUE(std::is_sorted(all.begin(), all.end(), [](int64_t a, int64_t b) {
+      return a * 2654435761 % 1'000'000'007 > b * 2654435761 % 1'000'000'007;
+    }));
+  }
+  EXPECT_EQ(total, 300'000);
+}
+
+TEST_F(Write, ASortOrderThatIsNotKnownIsRefused) {
+  SortOrder order = by_key_and_id();
+  TableMetadata metadata = table("", {}, order);
+  metadata.sort_orders.back().fields[0].transform = parse_transform("zorder[3]");
+  MadeBatches batches(1, [](int) { return rows(0, 1, [](int64_t) { return 1; }); });
+  try {
+    write_data_files(metadata, batches, *io_, {.table_name = "db.t"});
+    FAIL();
+  } catch (const NotSupported& e) {
+    EXPECT_THAT(e.what(), HasSubstr("zorder"));
+    EXPECT_THAT(e.what(), HasSubstr("sort order 1"));
+  }
 }
 
 TEST_F(Write, AFailingStreamLeavesNothing) {
