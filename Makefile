@@ -20,6 +20,10 @@ build/.debian: scripts/debian-packages scripts/debian-packages.txt
 	@scripts/debian-packages scripts/debian-packages.txt
 	@mkdir -p build && touch $@
 
+build/.debian-test: scripts/debian-packages scripts/debian-packages-test.txt
+	@scripts/debian-packages scripts/debian-packages-test.txt
+	@mkdir -p build && touch $@
+
 build/.debian-dev: scripts/debian-packages scripts/debian-packages-dev.txt
 	@scripts/debian-packages scripts/debian-packages-dev.txt
 	@mkdir -p build && touch $@
@@ -53,19 +57,19 @@ demo: build ## the flights that left New York in 2013, as an Iceberg table
 	@$(BIN)/python examples/flights.py
 
 .PHONY: test
-test: build ## all tests: C++ (ctest), then Python (pytest)
-	ctest --test-dir build/release --output-on-failure --parallel $(JOBS)
-	$(BIN)/python -m pytest
+test: build build/.debian-test ## all tests: C++ (ctest), then Python (pytest)
+	testing/fixtures/postgresql run ctest --test-dir build/release --output-on-failure --parallel $(JOBS)
+	testing/fixtures/postgresql run $(BIN)/python -m pytest
 
 .PHONY: test-all
 test-all: test lint sanitize fuzz ## test, and what takes longer: lint, sanitizers, fuzzing, slow tests
 	$(BIN)/python -m pytest -m slow
 
 .PHONY: sanitize
-sanitize: build build/.debian-dev ## the C++ tests under AddressSanitizer and UBSan
+sanitize: build build/.debian-dev build/.debian-test ## the C++ tests under AddressSanitizer and UBSan
 	cmake -S engine --preset sanitize >/dev/null
 	cmake --build build/sanitize
-	ctest --test-dir build/sanitize --output-on-failure --parallel $(JOBS)
+	testing/fixtures/postgresql run ctest --test-dir build/sanitize --output-on-failure --parallel $(JOBS)
 
 FUZZ_SECONDS ?= 60
 .PHONY: fuzz

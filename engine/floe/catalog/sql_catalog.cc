@@ -8,12 +8,11 @@
 #include "floe/catalog/metadata_file.h"
 #include "floe/catalog/sql_database.h"
 #include "floe/error.h"
+#include "floe/spec/utf8.h"
 
 namespace floe {
 
 namespace {
-
-using soci::into, soci::use;
 
 constexpr std::string_view kTablesDdl =
     "CREATE TABLE IF NOT EXISTS iceberg_tables ("
@@ -46,6 +45,18 @@ Namespace levels_of(const std::string& key) {
     ns.push_back(key.substr(start, dot == std::string::npos ? dot : dot - start));
   }
   return ns;
+}
+
+size_t count_code_points(std::string_view text) {
+  size_t count = 0;
+  for (; !text.empty(); ++count) take_code_point(text);
+  return count;
+}
+
+size_t pool_size(const Properties& properties) {
+  const int64_t size = int_property(properties, "pool_size", 5);
+  if (size < 1 || size > 1000) throw InvalidArgument("pool_size: a SQL catalog has from 1 to 1000 connections");
+  return static_cast<size_t>(size);
 }
 
 // The last few metadata files read or written, which never change: a commit need not read what it just wrote.
@@ -101,10 +112,13 @@ class SqlCatalog : public Catalog {
  private:
   void prepare_tables();
   bool has_table(const char* query);
+  void make(const std::string& statement);
 
-  bool exists(soci::session& sql, const std::string& ns);
-  Properties properties_of(soci::session& sql, const std::string& ns);
-  void insert_property(soci::session& sql, const std::string& ns, const std::string& key, const std::string& value);
+  template <typename Sql>  // the database, or a session in a transaction
+  bool exists(Sql& sql, const std::string& ns);
+  template <typename Sql>
+  Properties properties_of(Sql& sql, const std::string& ns);
+  void insert_property(SqlSession& sql, const std::string& ns, const std::string& key, const std::string& value);
   void require_namespace(const Namespace& ns);
 
   std::string default_location(const TableIdentifier& table);
@@ -130,7 +144,7 @@ class SqlCatalog : public Catalog {
 SqlCatalog::SqlCatalog(std::string name, const Properties& properties)
     : name_(std::move(name)),
       properties_(properties),
-      database_(string_property(properties, "uri", "")),
+      database_(string_property(properties, "uri", ""), pool_size(properties)),
       io_(make_io(properties)) {
   prepare_tables();
   if (has_types_) only_tables_ = " AND (iceberg_type = 'TABLE' OR iceberg_type IS NULL)";
@@ -139,11 +153,20 @@ SqlCatalog::SqlCatalog(std::string name, const Properties& properties)
 // Whether a query that gives no rows can be run at all.
 bool SqlCatalog::has_table(const char* query) {
   try {
-    database_.run([&](soci::session& sql) { sql << query; });
+    database_.query(query, {});
     return true;
   } catch (const SqlError& error) {
-    if (error.kind != SqlError::Kind::kNoSuchTable) throw;
+    if (error.trouble != SqlTrouble::kNoSuchTable) throw;
     return false;
+  }
+}
+
+// Runs a statement that makes a table or a column; another process may have been first.
+void SqlCatalog::make(const std::string& statement) {
+  try {
+    database_.execute(statement);
+  } catch (const SqlError& error) {
+    if (error.trouble != SqlTrouble::kDuplicate) throw;
   }
 }
 
@@ -157,46 +180,48 @@ void SqlCatalog::prepare_tables() {
     if (!bool_property(properties_, "init_catalog_tables", true)) {
       throw NotFound(fmt::format("{} has no catalog tables, and init_catalog_tables is false", database_.name()));
     }
-    database_.run([](soci::session& sql) { sql << kTablesDdl; });
-    database_.run([](soci::session& sql) { sql << kNamespacesDdl; });
+    make(fmt::format("{}{}", kTablesDdl, database_.dialect().table_options));
+    make(fmt::format("{}{}", kNamespacesDdl, database_.dialect().table_options));
   }
   has_types_ = has_table("SELECT iceberg_type FROM iceberg_tables WHERE 1 = 0");
   if (!has_types_ && version == "v1") {
-    database_.run([](soci::session& sql) { sql << "ALTER TABLE iceberg_tables ADD COLUMN iceberg_type VARCHAR(5)"; });
+    make("ALTER TABLE iceberg_tables ADD COLUMN iceberg_type VARCHAR(5)");
     has_types_ = true;
   }
 }
 
-bool SqlCatalog::exists(soci::session& sql, const std::string& ns) {
+template <typename Sql>
+bool SqlCatalog::exists(Sql& sql, const std::string& ns) {
   const std::string below = ns + ".";
-  int found = 0;
   // Not LIKE, which knows no case in SQLite and gives "_" and "%" a meaning.
-  sql << "SELECT 1 FROM iceberg_tables WHERE catalog_name = :c AND "
-         "(table_namespace = :ns OR substr(table_namespace, 1, length(:b1)) = :b2) LIMIT 1",
-      use(name_), use(ns), use(below), use(below), into(found);
-  if (sql.got_data()) return true;
-  sql << "SELECT 1 FROM iceberg_namespace_properties WHERE catalog_name = :c AND "
-         "(namespace = :ns OR substr(namespace, 1, length(:b1)) = :b2) LIMIT 1",
-      use(name_), use(ns), use(below), use(below), into(found);
-  return sql.got_data();
+  const std::string length = std::to_string(count_code_points(below));
+  const auto any = [&](const std::string& table, const std::string& column) {
+    return !sql.query(fmt::format("SELECT 1 FROM {0} WHERE catalog_name = :c AND "
+                                  "({1} = :ns OR substr({1}, 1, {2}) = :below) LIMIT 1",
+                                  table, column, length),
+                      {name_, ns, below})
+                .empty();
+  };
+  return any("iceberg_tables", "table_namespace") || any("iceberg_namespace_properties", "namespace");
 }
 
-Properties SqlCatalog::properties_of(soci::session& sql, const std::string& ns) {
+template <typename Sql>
+Properties SqlCatalog::properties_of(Sql& sql, const std::string& ns) {
   Properties properties;
-  std::string key, value;
-  soci::statement rows = (sql.prepare << "SELECT property_key, property_value FROM iceberg_namespace_properties "
-                                         "WHERE catalog_name = :c AND namespace = :ns",
-                          use(name_), use(ns), into(key), into(value));
-  rows.execute();
-  while (rows.fetch()) properties.emplace(key, value);
+  for (SqlValues& row : sql.query("SELECT property_key, property_value FROM iceberg_namespace_properties "
+                                  "WHERE catalog_name = :c AND namespace = :ns",
+                                  {name_, ns}, 2)) {
+    properties.emplace(std::move(row[0]), std::move(row[1]));
+  }
   return properties;
 }
 
-void SqlCatalog::insert_property(soci::session& sql, const std::string& ns, const std::string& key,
+void SqlCatalog::insert_property(SqlSession& sql, const std::string& ns, const std::string& key,
                                  const std::string& value) {
-  sql << "INSERT INTO iceberg_namespace_properties (catalog_name, namespace, property_key, property_value) "
-         "VALUES (:c, :ns, :k, :v)",
-      use(name_), use(ns), use(key), use(value);
+  sql.execute(
+      "INSERT INTO iceberg_namespace_properties (catalog_name, namespace, property_key, property_value) "
+      "VALUES (:c, :ns, :k, :v)",
+      {name_, ns, key, value});
 }
 
 void SqlCatalog::require_namespace(const Namespace& ns) {
@@ -206,7 +231,7 @@ void SqlCatalog::require_namespace(const Namespace& ns) {
 void SqlCatalog::create_namespace(const Namespace& ns, const Properties& properties) {
   const std::string key = key_of(ns);
   const Properties bare = {{"exists", "true"}};
-  database_.transaction([&](soci::session& sql) {
+  database_.transaction([&](SqlSession& sql) {
     if (exists(sql, key)) throw NamespaceAlreadyExists(fmt::format("Namespace {} already exists", key));
     for (const auto& [name, value] : properties.empty() ? bare : properties) insert_property(sql, key, name, value);
   });
@@ -214,46 +239,36 @@ void SqlCatalog::create_namespace(const Namespace& ns, const Properties& propert
 
 void SqlCatalog::drop_namespace(const Namespace& ns) {
   const std::string key = key_of(ns);
-  database_.transaction([&](soci::session& sql) {
+  database_.transaction([&](SqlSession& sql) {
     if (!exists(sql, key)) throw NoSuchNamespace(fmt::format("Namespace does not exist: {}", key));
-    sql << "DELETE FROM iceberg_namespace_properties WHERE catalog_name = :c AND namespace = :ns", use(name_), use(key);
+    sql.execute("DELETE FROM iceberg_namespace_properties WHERE catalog_name = :c AND namespace = :ns", {name_, key});
     if (exists(sql, key)) {
       throw NamespaceNotEmpty(fmt::format("Namespace {} is not empty: tables, views or namespaces are in it", key));
     }
   });
 }
 
-bool SqlCatalog::namespace_exists(const Namespace& ns) {
-  const std::string key = key_of(ns);
-  bool found = false;
-  database_.run([&](soci::session& sql) { found = exists(sql, key); });
-  return found;
-}
+bool SqlCatalog::namespace_exists(const Namespace& ns) { return exists(database_, key_of(ns)); }
 
 std::vector<Namespace> SqlCatalog::list_namespaces(const Namespace& parent) {
   if (!parent.empty()) require_namespace(parent);
   std::set<Namespace> children;
-  database_.run([&](soci::session& sql) {
-    const soci::rowset<std::string> keys =
-        (sql.prepare << "SELECT table_namespace FROM iceberg_tables WHERE catalog_name = :c1 UNION "
-                        "SELECT namespace FROM iceberg_namespace_properties WHERE catalog_name = :c2",
-         use(name_), use(name_));
-    for (const std::string& key : keys) {
-      if (key.empty()) continue;  // a table of Java's without a namespace
-      Namespace ns = levels_of(key);
-      if (ns.size() <= parent.size() || !std::equal(parent.begin(), parent.end(), ns.begin())) continue;
-      ns.resize(parent.size() + 1);
-      children.insert(std::move(ns));
-    }
-  });
+  for (const SqlValues& row : database_.query("SELECT table_namespace FROM iceberg_tables WHERE catalog_name = :c1 "
+                                              "UNION SELECT namespace FROM iceberg_namespace_properties "
+                                              "WHERE catalog_name = :c2",
+                                              {name_, name_})) {
+    if (row[0].empty()) continue;  // a table of Java's without a namespace
+    Namespace ns = levels_of(row[0]);
+    if (ns.size() <= parent.size() || !std::equal(parent.begin(), parent.end(), ns.begin())) continue;
+    ns.resize(parent.size() + 1);
+    children.insert(std::move(ns));
+  }
   return {children.begin(), children.end()};
 }
 
 Properties SqlCatalog::load_namespace_properties(const Namespace& ns) {
   require_namespace(ns);
-  Properties properties;
-  database_.run([&](soci::session& sql) { properties = properties_of(sql, key_of(ns)); });
-  return properties;
+  return properties_of(database_, key_of(ns));
 }
 
 NamespaceUpdate SqlCatalog::update_namespace_properties(const Namespace& ns, const std::vector<std::string>& removals,
@@ -263,14 +278,14 @@ NamespaceUpdate SqlCatalog::update_namespace_properties(const Namespace& ns, con
     if (updates.contains(name)) throw InvalidArgument(fmt::format("property {} is to be set and removed", name));
   }
   NamespaceUpdate done;
-  database_.transaction([&](soci::session& sql) {
+  database_.transaction([&](SqlSession& sql) {
     done = {};
     if (!exists(sql, key)) throw NoSuchNamespace(fmt::format("Namespace does not exist: {}", key));
     const Properties before = properties_of(sql, key);
     const auto remove = [&](const std::string& name) {
-      sql << "DELETE FROM iceberg_namespace_properties WHERE catalog_name = :c AND namespace = :ns AND "
-             "property_key = :k",
-          use(name_), use(key), use(name);
+      sql.execute(
+          "DELETE FROM iceberg_namespace_properties WHERE catalog_name = :c AND namespace = :ns AND property_key = :k",
+          {name_, key, name});
     };
     for (const std::string& name : removals) {
       (before.contains(name) ? done.removed : done.missing).push_back(name);
@@ -311,19 +326,13 @@ std::string SqlCatalog::default_location(const TableIdentifier& table) {
 
 std::optional<std::string> SqlCatalog::location_of(const TableIdentifier& table) {
   if (table.ns.empty()) return std::nullopt;
-  const std::string ns = key_of(table.ns);
-  std::optional<std::string> found;
-  database_.run([&](soci::session& sql) {
-    std::string location;
-    soci::indicator is_null = soci::i_null;
-    sql << "SELECT metadata_location FROM iceberg_tables WHERE catalog_name = :c AND table_namespace = :ns AND "
-           "table_name = :t" +
-               only_tables_,
-        use(name_), use(ns), use(table.name), into(location, is_null);
-    found.reset();
-    if (sql.got_data() && is_null == soci::i_ok) found = location;
-  });
-  return found;
+  const auto rows = database_.query(
+      "SELECT metadata_location FROM iceberg_tables WHERE catalog_name = :c AND table_namespace = :ns AND "
+      "table_name = :t" +
+          only_tables_,
+      {name_, key_of(table.ns), table.name});
+  if (rows.empty() || rows[0][0].empty()) return std::nullopt;
+  return rows[0][0];
 }
 
 TableMetadataPtr SqlCatalog::metadata_at(const std::string& location) {
@@ -334,15 +343,12 @@ TableMetadataPtr SqlCatalog::metadata_at(const std::string& location) {
 }
 
 void SqlCatalog::insert_table(const TableIdentifier& table, const std::string& metadata_location) {
-  const std::string ns = key_of(table.ns);
-  database_.run([&](soci::session& sql) {
-    const char* statement =
-        has_types_ ? "INSERT INTO iceberg_tables (catalog_name, table_namespace, table_name, metadata_location, "
-                     "iceberg_type) VALUES (:c, :ns, :t, :m, 'TABLE')"
-                   : "INSERT INTO iceberg_tables (catalog_name, table_namespace, table_name, metadata_location) "
-                     "VALUES (:c, :ns, :t, :m)";
-    sql << statement, use(name_), use(ns), use(table.name), use(metadata_location);
-  });
+  const char* statement =
+      has_types_ ? "INSERT INTO iceberg_tables (catalog_name, table_namespace, table_name, metadata_location, "
+                   "iceberg_type) VALUES (:c, :ns, :t, :m, 'TABLE')"
+                 : "INSERT INTO iceberg_tables (catalog_name, table_namespace, table_name, metadata_location) "
+                   "VALUES (:c, :ns, :t, :m)";
+  database_.execute(statement, {name_, key_of(table.ns), table.name, metadata_location});
 }
 
 void SqlCatalog::discard(const std::string& metadata_location) noexcept {
@@ -354,12 +360,12 @@ void SqlCatalog::discard(const std::string& metadata_location) noexcept {
 
 // Nothing that may be the table's metadata is deleted: only what was surely refused.
 void SqlCatalog::fail_commit(const TableIdentifier& table, const SqlError& error, const std::string& location) {
-  if (error.kind == SqlError::Kind::kUnknown) {
+  if (error.trouble == SqlTrouble::kUnknown) {
     throw CommitStateUnknown(fmt::format("table {}: it is not known whether the commit of {} happened: {}",
                                          to_string(table), location, error.what()));
   }
   discard(location);
-  if (error.kind == SqlError::Kind::kDuplicate) {
+  if (error.trouble == SqlTrouble::kDuplicate) {
     throw TableAlreadyExists(fmt::format("Table {} already exists", to_string(table)));
   }
   throw CommitFailed(fmt::format("table {}: {}", to_string(table), error.what()));
@@ -393,7 +399,7 @@ LoadedTable SqlCatalog::register_table(const TableIdentifier& table, const std::
   try {
     insert_table(table, metadata_location);
   } catch (const SqlError& error) {
-    if (error.kind != SqlError::Kind::kDuplicate) throw;
+    if (error.trouble != SqlTrouble::kDuplicate) throw;
     throw TableAlreadyExists(fmt::format("Table {} already exists", to_string(table)));
   }
   cache_.get().add(metadata_location, metadata);
@@ -412,30 +418,22 @@ std::vector<TableIdentifier> SqlCatalog::list_tables(const Namespace& ns) {
   require_namespace(ns);
   const std::string key = key_of(ns);
   std::vector<TableIdentifier> tables;
-  database_.run([&](soci::session& sql) {
-    tables.clear();
-    const soci::rowset<std::string> names =
-        (sql.prepare << "SELECT table_name FROM iceberg_tables WHERE catalog_name = :c AND table_namespace = :ns" +
-                            only_tables_ + " ORDER BY table_name",
-         use(name_), use(key));
-    for (const std::string& name : names) tables.push_back({ns, name});
-  });
+  for (SqlValues& row : database_.query("SELECT table_name FROM iceberg_tables WHERE catalog_name = :c AND "
+                                        "table_namespace = :ns" +
+                                            only_tables_ + " ORDER BY table_name",
+                                        {name_, key_of(ns)})) {
+    tables.push_back({ns, std::move(row[0])});
+  }
   return tables;
 }
 
 void SqlCatalog::drop_table(const TableIdentifier& table) {
   int64_t dropped = 0;
   if (!table.ns.empty()) {
-    const std::string ns = key_of(table.ns);
-    database_.run([&](soci::session& sql) {
-      soci::statement statement =
-          (sql.prepare << "DELETE FROM iceberg_tables WHERE catalog_name = :c AND table_namespace = :ns AND "
-                          "table_name = :t" +
-                              only_tables_,
-           use(name_), use(ns), use(table.name));
-      statement.execute(true);
-      dropped = statement.get_affected_rows();
-    });
+    dropped = database_.execute(
+        "DELETE FROM iceberg_tables WHERE catalog_name = :c AND table_namespace = :ns AND table_name = :t" +
+            only_tables_,
+        {name_, key_of(table.ns), table.name});
   }
   if (dropped < 1) throw NoSuchTable(fmt::format("Table does not exist: {}", to_string(table)));
 }
@@ -447,17 +445,13 @@ void SqlCatalog::rename_table(const TableIdentifier& from, const TableIdentifier
   const std::string to_ns = key_of(to.ns);
   int64_t renamed = 0;
   try {
-    database_.run([&](soci::session& sql) {
-      soci::statement statement = (sql.prepare << "UPDATE iceberg_tables SET table_namespace = :ns2, table_name = :t2 "
-                                                  "WHERE catalog_name = :c AND table_namespace = :ns1 AND "
-                                                  "table_name = :t1" +
-                                                      only_tables_,
-                                   use(to_ns), use(to.name), use(name_), use(from_ns), use(from.name));
-      statement.execute(true);
-      renamed = statement.get_affected_rows();
-    });
+    renamed = database_.execute(
+        "UPDATE iceberg_tables SET table_namespace = :ns2, table_name = :t2 WHERE catalog_name = :c AND "
+        "table_namespace = :ns1 AND table_name = :t1" +
+            only_tables_,
+        {to_ns, to.name, name_, from_ns, from.name});
   } catch (const SqlError& error) {
-    if (error.kind != SqlError::Kind::kDuplicate) throw;
+    if (error.trouble != SqlTrouble::kDuplicate) throw;
     throw TableAlreadyExists(fmt::format("Table {} already exists", to_string(to)));
   }
   if (renamed < 1) throw NoSuchTable(fmt::format("Table does not exist: {}", to_string(from)));
@@ -465,19 +459,11 @@ void SqlCatalog::rename_table(const TableIdentifier& from, const TableIdentifier
 
 // One statement, atomic by itself: the rows changed are 1, or 0 if another writer was first.
 int64_t SqlCatalog::swap_location(const TableIdentifier& table, const std::string& from, const std::string& to) {
-  const std::string ns = key_of(table.ns);
-  int64_t swapped = 0;
-  database_.run([&](soci::session& sql) {
-    soci::statement statement =
-        (sql.prepare << "UPDATE iceberg_tables SET metadata_location = :m, previous_metadata_location = :p1 "
-                        "WHERE catalog_name = :c AND table_namespace = :ns AND table_name = :t AND "
-                        "metadata_location = :p2" +
-                            only_tables_,
-         use(to), use(from), use(name_), use(ns), use(table.name), use(from));
-    statement.execute(true);
-    swapped = statement.get_affected_rows();
-  });
-  return swapped;
+  return database_.execute(
+      "UPDATE iceberg_tables SET metadata_location = :m, previous_metadata_location = :p1 WHERE catalog_name = :c AND "
+      "table_namespace = :ns AND table_name = :t AND metadata_location = :p2" +
+          only_tables_,
+      {to, from, name_, key_of(table.ns), table.name, from});
 }
 
 LoadedTable SqlCatalog::replace(const TableIdentifier& table, const std::string& base_location,

@@ -10,9 +10,10 @@
 
 namespace floe {
 
-// Properties: "uri" (see sql_database.h), "warehouse"; "init_catalog_tables" = "false" makes no tables in a database
-// that has none; "schema_version" = "v1" adds the column that tells tables from views to a database that lacks it (v0),
-// which otherwise is used as it is. Opens the database.
+// Properties: "uri" (see sql_dialect.h), "warehouse"; "pool_size" (5), how many connections to a server there are at
+// most at a time; "init_catalog_tables" = "false" makes no tables in a database that has none; "schema_version" = "v1"
+// adds the column that tells tables from views to a database that lacks it (v0), which otherwise is used as it is.
+// Opens the database.
 CatalogPtr open_sql_catalog(const std::string& name, const Properties& properties);
 
 }  // namespace floe

@@ -1,165 +1,196 @@
 #include "floe/catalog/sql_database.h"
 
 #include <fmt/format.h>
-#include <soci/sqlite3/soci-sqlite3.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
+#include <optional>
+#include <random>
 #include <thread>
+#include <utility>
 
 namespace floe {
 
 namespace {
 
-using Kind = SqlError::Kind;
+using std::chrono::milliseconds;
 
-constexpr std::string_view kMemory = ":memory:";
-constexpr int kBusy = 5;
-constexpr int kLocked = 6;
-constexpr int kMisuse = 21;  // also what SOCI itself does not like
-
-// Only errors after which SQLite itself may not know what is on disk leave the outcome open.
-Kind kind_of(int code) {
-  switch (code) {
-    case 19:  // CONSTRAINT
-      return Kind::kDuplicate;
-    case 1:  // ERROR
-      return Kind::kNoSuchTable;
-    case 3:  // PERM
-    case kBusy:
-    case kLocked:
-    case 8:   // READONLY
-    case 11:  // CORRUPT
-    case 13:  // FULL
-    case 14:  // CANTOPEN
-    case 17:  // SCHEMA
-    case 18:  // TOOBIG
-    case 23:  // AUTH
-    case 26:  // NOTADB
-      return Kind::kRefused;
-    default:
-      return Kind::kUnknown;
-  }
+// Up to `longest`, so that two who met once do not meet again.
+milliseconds random_pause(milliseconds longest) {
+  thread_local std::minstd_rand random{std::random_device{}()};
+  return milliseconds(std::uniform_int_distribution<int64_t>(1, longest.count())(random));
 }
 
-std::string_view advice(int code) {
-  switch (code) {
-    case kBusy:
-    case kLocked:
-      return "; another program holds it, try again or raise \"timeout\" in the URL";
-    case 14:
-      return "; its directory has to exist and be writable";
-    case 13:
-      return "; make room and try again";
-    default:
-      return "";
+// SOCI hands most values on as C strings, which would end there.
+void check_no_nul(const SqlValues& values) {
+  for (const std::string& value : values) {
+    if (value.find('\0') != std::string::npos) {
+      throw InvalidArgument("a name, location or property of a SQL catalog has a NUL character in it");
+    }
   }
-}
-
-int result_of(const soci::soci_error& error) {
-  const auto* sqlite = dynamic_cast<const soci::sqlite3_soci_error*>(&error);
-  return sqlite == nullptr ? kMisuse : sqlite->result() & 0xff;
-}
-
-int parse_timeout(std::string_view value) {
-  int seconds = 0;
-  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), seconds);
-  if (error != std::errc() || end != value.data() + value.size() || seconds < 0 || seconds > 86400) {
-    throw InvalidArgument("the catalog's uri: \"timeout\" is not a number of seconds");
-  }
-  return seconds;
 }
 
 }  // namespace
 
-SqlDatabase::SqlDatabase(const std::string& url) {
-  const size_t colon = url.find("://");
-  if (colon == std::string::npos)
-    throw InvalidArgument("the catalog's uri is not a URL such as sqlite:////path/to/file");
-  const std::string scheme = url.substr(0, colon);
-  if (scheme != "sqlite" && scheme != "sqlite+pysqlite") {
-    throw NotSupported(fmt::format("SQL catalogs in {} databases are not supported, only sqlite", scheme));
-  }
-  std::string rest = url.substr(colon + 3);
-  std::string query;
-  if (const size_t mark = rest.find('?'); mark != std::string::npos) {
-    query = rest.substr(mark + 1);
-    rest.resize(mark);
-  }
-  if (!rest.empty() && rest.front() != '/') {
-    throw InvalidArgument("a sqlite uri has three slashes before a relative path, and four before an absolute one");
-  }
-  path_ = rest.size() <= 1 ? std::string(kMemory) : rest.substr(1);
-  name_ = path_ == kMemory ? "the in-memory catalog" : fmt::format("catalog database {}", path_);
-  // SOCI has no way to write a quote in a connection string.
-  if (path_.find('"') != std::string::npos) throw NotSupported(name_ + ": the path has a quotation mark");
+// --- a session ---
 
-  while (!query.empty()) {
-    const size_t end = std::min(query.find('&'), query.size());
-    const std::string option = query.substr(0, end);
-    const size_t equals = std::min(option.find('='), option.size());
-    const std::string key = option.substr(0, equals);
-    if (key == "timeout") {
-      timeout_s_ = parse_timeout(std::string_view(option).substr(std::min(equals + 1, option.size())));
-    } else if (key != "check_same_thread") {  // a guard of Python's module, which has nothing to guard here
-      throw NotSupported(fmt::format("{}: the option \"{}\" of the uri is not supported", name_, key));
-    }
-    query.erase(0, end + 1);
-  }
-  connection_ = fmt::format("db=\"{}\" timeout={}", path_, timeout_s_);
+SqlSession::SqlSession(const SqlLocation& location) : soci_(*location.dialect->backend, location.connection) {
+  if (!location.dialect->on_connect.empty()) execute(std::string(location.dialect->on_connect));
 }
 
-SqlDatabase::Handle& SqlDatabase::handle() {
-  return handle_.get([&](Handle* parents) {
-    auto* handle = new Handle;
-    // SQLite's handle must not be used in a forked child, not even to close it. A database in memory is no file that
+std::vector<SqlValues> SqlSession::query(const std::string& statement, const SqlValues& values, size_t columns) {
+  check_no_nul(values);
+  SqlValues row(columns);
+  std::vector<soci::indicator> nulls(columns);
+  soci::statement rows(soci_);
+  for (const std::string& value : values) rows.exchange(soci::use(value));
+  for (size_t i = 0; i < columns; ++i) rows.exchange(soci::into(row[i], nulls[i]));
+  rows.alloc();
+  rows.prepare(statement, soci::details::st_one_time_query);
+  rows.define_and_bind();
+  rows.execute();
+  std::vector<SqlValues> all;
+  while (rows.fetch()) {
+    for (size_t i = 0; i < columns; ++i) {
+      if (nulls[i] == soci::i_null) row[i].clear();
+    }
+    all.push_back(row);
+  }
+  return all;
+}
+
+int64_t SqlSession::execute(const std::string& statement, const SqlValues& values) {
+  check_no_nul(values);
+  soci::statement change(soci_);
+  for (const std::string& value : values) change.exchange(soci::use(value));
+  change.alloc();
+  change.prepare(statement, soci::details::st_one_time_query);
+  change.define_and_bind();
+  change.execute(true);
+  return change.get_affected_rows();
+}
+
+// --- the pool ---
+
+SqlDatabase::SqlDatabase(const std::string& url, size_t pool_size)
+    : location_(parse_sql_url(url)), pool_size_(location_.in_file ? 1 : pool_size) {}
+
+SqlDatabase::Pool& SqlDatabase::pool() {
+  return pool_.get([&](Pool* parents) {
+    auto* pool = new Pool;
+    // A forked child must not use its parent's sessions, not even to close them. A database in memory is nothing that
     // parent and child could disagree about, and there is no other way to it.
-    if (parents != nullptr && path_ == kMemory) handle->session.reset(parents->session.release());
-    return handle;
+    if (parents != nullptr && location_.in_memory) pool->idle = std::move(parents->idle);
+    return pool;
   });
 }
 
-void SqlDatabase::attempt(Handle& handle, const std::function<void(soci::session&)>& body) {
-  using Clock = std::chrono::steady_clock;
-  const auto deadline = Clock::now() + std::chrono::seconds(timeout_s_);
-  for (auto pause = std::chrono::milliseconds(1);; pause = std::min(pause * 2, std::chrono::milliseconds(50))) {
-    try {
-      if (handle.session == nullptr) {
-        handle.session = std::make_unique<soci::session>(soci::sqlite3, connection_);
-      }
-      body(*handle.session);
-      return;
-    } catch (const soci::soci_error& error) {
-      const int code = result_of(error);
-      // SQLite waits by itself, except where two would wait for each other.
-      const bool busy = code == kBusy || code == kLocked;
-      if (!busy || Clock::now() >= deadline) {
-        if (kind_of(code) == Kind::kUnknown && path_ != kMemory) handle.session.reset();
-        throw SqlError(kind_of(code), fmt::format("{}: {}{}", name_, sqlite_api::sqlite3_errstr(code), advice(code)));
-      }
+// A session, if there is one yet, for one attempt; then back it goes, unless it is of no more use.
+class SqlDatabase::Lease {
+ public:
+  Lease(Pool& pool, size_t most) : pool_(pool) {
+    std::unique_lock lock(pool_.mutex);
+    pool_.returned.wait(lock, [&] { return pool_.in_use < most; });
+    ++pool_.in_use;
+    if (!pool_.idle.empty()) {
+      session = std::move(pool_.idle.back());
+      pool_.idle.pop_back();
     }
-    std::this_thread::sleep_for(pause);
+  }
+  Lease(const Lease&) = delete;
+  Lease& operator=(const Lease&) = delete;
+  ~Lease() {
+    {
+      const std::lock_guard lock(pool_.mutex);
+      --pool_.in_use;
+      if (session != nullptr) pool_.idle.push_back(std::move(session));
+    }
+    pool_.returned.notify_one();
+  }
+
+  std::unique_ptr<SqlSession> session;
+
+ private:
+  Pool& pool_;
+};
+
+std::unique_ptr<SqlSession> SqlDatabase::connect() const {
+  try {
+    return std::make_unique<SqlSession>(location_);
+  } catch (const soci::soci_error& error) {
+    if (location_.in_file) throw;  // opening a file is like the rest
+    // What the server or the network said: nothing has been bound to a statement yet.
+    std::string reason = error.get_error_message();
+    if (const size_t line = reason.find('\n'); line != std::string::npos) reason.erase(0, line + 1);
+    while (!reason.empty() && reason.back() == '\n') reason.pop_back();
+    if (!location_.password.empty() && reason.find(location_.password) != std::string::npos) reason = "refused";
+    throw SqlError(SqlTrouble::kRefused, fmt::format("{}: cannot connect: {}", name(), reason));
   }
 }
 
-void SqlDatabase::run(const std::function<void(soci::session&)>& body) {
-  Handle& mine = handle();
-  const std::lock_guard lock(mine.mutex);
-  attempt(mine, body);
+// --- running ---
+
+void SqlDatabase::run(const std::function<void(SqlSession&, bool&)>& body) {
+  using Clock = std::chrono::steady_clock;
+  const auto deadline = Clock::now() + location_.timeout;
+  bool reconnected = false;
+  for (milliseconds pause(2);; pause = std::min(pause * 2, milliseconds(50))) {
+    {
+      Lease lease(pool(), pool_size_);
+      bool may_be_done = false;
+      try {
+        if (lease.session == nullptr) lease.session = connect();
+        body(*lease.session, may_be_done);
+        return;
+      } catch (const soci::soci_error& error) {
+        auto [trouble, reason] = dialect().explain(error);
+        const bool lost =
+            trouble == SqlTrouble::kLost || (!location_.in_file && (!lease.session || !lease.session->is_alive()));
+        if (!location_.in_memory && (lost || trouble == SqlTrouble::kUnknown)) lease.session.reset();
+        if (lost && !may_be_done && !std::exchange(reconnected, true)) {
+          const std::lock_guard lock(pool().mutex);
+          pool().idle.clear();  // what one of them met, the others will
+          continue;
+        }
+        if (lost) trouble = may_be_done ? SqlTrouble::kUnknown : SqlTrouble::kRefused;
+        if (trouble != SqlTrouble::kBusy || Clock::now() >= deadline) {
+          if (trouble == SqlTrouble::kBusy) trouble = SqlTrouble::kRefused;
+          throw SqlError(trouble, fmt::format("{}: {}", name(), reason));
+        }
+      }
+    }
+    std::this_thread::sleep_for(random_pause(pause));
+  }
 }
 
-void SqlDatabase::transaction(const std::function<void(soci::session&)>& body) {
-  run([&](soci::session& sql) {
-    sql << "BEGIN IMMEDIATE";  // SOCI's own begin() takes the lock too late, when two may hold each other up
+std::vector<SqlValues> SqlDatabase::query(const std::string& statement, const SqlValues& values, size_t columns) {
+  std::vector<SqlValues> rows;
+  run([&](SqlSession& session, bool&) { rows = session.query(statement, values, columns); });
+  return rows;
+}
+
+int64_t SqlDatabase::execute(const std::string& statement, const SqlValues& values) {
+  int64_t changed = 0;
+  run([&](SqlSession& session, bool& may_be_done) {
+    // A session that has died since it was used is best met before, when nothing is in doubt yet.
+    if (!location_.in_file && !session.is_alive()) throw soci::soci_error("lost");
+    may_be_done = true;
+    changed = session.execute(statement, values);
+  });
+  return changed;
+}
+
+void SqlDatabase::transaction(const std::function<void(SqlSession&)>& body) {
+  run([&](SqlSession& session, bool& may_be_done) {
+    session.execute(std::string(dialect().begin));
     try {
-      body(sql);
-      sql << "COMMIT";
+      body(session);
+      may_be_done = true;
+      session.execute("COMMIT");
     } catch (...) {
       try {
-        sql << "ROLLBACK";
-      } catch (const soci::soci_error&) {  // SQLite has rolled back already
+        session.execute("ROLLBACK");
+      } catch (const soci::soci_error&) {  // SQLite has rolled back already, or the session is lost
       }
       throw;
     }

@@ -95,7 +95,7 @@ def test_a_name_that_is_not_configured_is_no_embedded_catalog(home: Path, monkey
         ({"type": "mine"}, NotImplementedError, "type mine"),
         ({"type": "sql"}, NoSuchPropertyException, "uri"),
         ({"uri": "ftp://x"}, ValueError, "ftp://x"),
-        ({"type": "sql", "uri": "postgresql://user:hunter2@host/db"}, NotImplementedError, "postgresql"),
+        ({"type": "sql", "uri": "oracle://user:hunter2@host/db"}, NotImplementedError, "oracle"),
         ({"type": "sql", "uri": "sqlite:////tmp/x", "echo": "true"}, NotImplementedError, "echo"),
         ({"uri": "sqlite:////tmp/x", "py-io-impl": "my.io.FileIO"}, NotImplementedError, "my.io.FileIO"),
         ({"py-catalog-impl": "my.Catalog"}, NotImplementedError, "my.Catalog"),

@@ -33,6 +33,7 @@ from pyiceberg.utils.config import Config, merge_config
 
 import floe_engine
 from floe_iceberg.errors import InvalidArgumentError, MissingPropertyError
+from floe_iceberg.secrets import CatalogProperties, without_password
 from floe_iceberg.state import TableState
 from floe_iceberg.table import FloeStagedTable, FloeTable, refuse_version_3
 
@@ -115,6 +116,7 @@ class FloeCatalog(MetastoreCatalog):
         configured = Config().get_catalog_config(name) or {}
         merged = merge_config(configured, cast(RecursiveDict, properties))
         super().__init__(name, **_texts(name, merged))
+        self.properties = CatalogProperties(self.properties)
         self._type = _type(name, self.properties)
         if self._type == "in-memory":
             self.properties.setdefault(WAREHOUSE_LOCATION, _IN_MEMORY_WAREHOUSE)
@@ -411,7 +413,8 @@ def _type(name: str, properties: Properties) -> str:
         try:
             inferred = infer_catalog_type(name, cast(RecursiveDict, properties))
         except ValueError as error:
-            raise InvalidArgumentError(f"catalog {name}: {error}") from error
+            problem = str(error).replace(properties.get(URI) or " ", without_password(properties.get(URI) or " "))
+            raise InvalidArgumentError(f"catalog {name}: {problem}") from None
         declared = inferred.value if inferred else "unknown"
     if declared.lower() == "sql" and URI not in properties:
         raise MissingPropertyError(f"catalog {name}: an sql catalog needs the property {URI}")

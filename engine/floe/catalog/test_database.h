@@ -1,0 +1,164 @@
+// For tests: a database for a catalog, of each kind that a SQL catalog may be in, and another program's view of it.
+#pragma once
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <libpq-fe.h>
+#include <sqlite3.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "floe/spec/table_metadata.h"
+
+namespace floe {
+
+enum class Database { kSqlite, kPostgresql };
+
+inline std::string name_of(Database database) { return database == Database::kSqlite ? "sqlite" : "postgresql"; }
+
+// A PostgreSQL server that lives as long as this: FLOE_TEST_POSTGRESQL's, else one of this process's own, which
+// testing/fixtures/postgresql starts, and stops when this process ends, however it does.
+class PostgresqlServer {
+ public:
+  PostgresqlServer() {
+    if (const char* given = std::getenv("FLOE_TEST_POSTGRESQL")) {
+      url_ = given;
+      return;
+    }
+    const auto script = std::filesystem::path(__FILE__).parent_path() / "../../../testing/fixtures/postgresql";
+    int in[2], out[2];
+    if (::pipe2(in, O_CLOEXEC) != 0 || ::pipe2(out, O_CLOEXEC) != 0) throw std::runtime_error("pipe");
+    pid_ = ::fork();
+    if (pid_ == 0) {
+      ::dup2(in[0], STDIN_FILENO);
+      ::dup2(out[1], STDOUT_FILENO);
+      ::execl(script.c_str(), script.c_str(), "serve", nullptr);
+      ::_exit(127);
+    }
+    ::close(in[0]);
+    ::close(out[1]);
+    stdin_ = in[1];
+    for (char c; ::read(out[0], &c, 1) == 1 && c != '\n';) url_ += c;
+    ::close(out[0]);
+    if (url_.empty()) throw std::runtime_error(fmt::format("{} did not start a server", script.string()));
+  }
+  PostgresqlServer(const PostgresqlServer&) = delete;
+  PostgresqlServer& operator=(const PostgresqlServer&) = delete;
+  ~PostgresqlServer() {
+    if (pid_ < 0) return;
+    ::close(stdin_);
+    ::waitpid(pid_, nullptr, 0);
+  }
+
+  const std::string& url() const { return url_; }
+
+ private:
+  std::string url_;
+  pid_t pid_ = -1;
+  int stdin_ = -1;
+};
+
+inline const std::string& postgresql_url() {
+  static const PostgresqlServer server;
+  return server.url();
+}
+
+// Runs statements as another program would.
+class Stranger {
+ public:
+  virtual ~Stranger() = default;
+  // The rows, each with its columns separated by "|".
+  virtual std::vector<std::string> run(const std::string& statement) = 0;
+};
+
+class SqliteStranger : public Stranger {
+ public:
+  explicit SqliteStranger(const std::string& path) { EXPECT_EQ(sqlite3_open(path.c_str(), &db_), SQLITE_OK); }
+  SqliteStranger(const SqliteStranger&) = delete;
+  SqliteStranger& operator=(const SqliteStranger&) = delete;
+  ~SqliteStranger() override { sqlite3_close(db_); }
+
+  std::vector<std::string> run(const std::string& statement) override {
+    std::vector<std::string> rows;
+    const auto add = [](void* all, int columns, char** values, char**) {
+      std::string row;
+      for (int i = 0; i < columns; ++i) row += (i == 0 ? "" : "|") + std::string(values[i] ? values[i] : "NULL");
+      static_cast<std::vector<std::string>*>(all)->push_back(row);
+      return 0;
+    };
+    char* error = nullptr;
+    EXPECT_EQ(sqlite3_exec(db_, statement.c_str(), add, &rows, &error), SQLITE_OK) << error;
+    return rows;
+  }
+
+ private:
+  sqlite3* db_ = nullptr;
+};
+
+class PostgresqlStranger : public Stranger {
+ public:
+  explicit PostgresqlStranger(const std::string& url) : connection_(PQconnectdb(url.c_str()), PQfinish) {
+    EXPECT_EQ(PQstatus(connection_.get()), CONNECTION_OK) << PQerrorMessage(connection_.get());
+    run("SET client_min_messages = warning");
+  }
+
+  std::vector<std::string> run(const std::string& statement) override {
+    const std::unique_ptr<PGresult, void (*)(PGresult*)> result(PQexec(connection_.get(), statement.c_str()), PQclear);
+    const ExecStatusType status = PQresultStatus(result.get());
+    EXPECT_TRUE(status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK) << PQerrorMessage(connection_.get());
+    std::vector<std::string> rows(PQntuples(result.get()));
+    for (int i = 0; i < PQntuples(result.get()); ++i) {
+      for (int k = 0; k < PQnfields(result.get()); ++k) {
+        rows[i] += (k == 0 ? "" : "|");
+        rows[i] += PQgetisnull(result.get(), i, k) ? "NULL" : PQgetvalue(result.get(), i, k);
+      }
+    }
+    return rows;
+  }
+
+ private:
+  std::unique_ptr<PGconn, void (*)(PGconn*)> connection_;
+};
+
+// An empty database: a file in `folder` that does not exist yet, or a schema of a server, which goes with this.
+class TestDatabase {
+ public:
+  TestDatabase(Database kind, const std::string& folder) : kind_(kind) {
+    if (kind == Database::kSqlite) {
+      path_ = folder + "/cat alog=1.db";
+      url_ = "sqlite:///" + path_;
+    } else {
+      schema_ = "s" + new_uuid();
+      std::erase(schema_, '-');
+      PostgresqlStranger(postgresql_url()).run("CREATE SCHEMA " + schema_);
+      url_ = postgresql_url() + "?options=-csearch_path%3D" + schema_;
+    }
+  }
+  TestDatabase(const TestDatabase&) = delete;
+  TestDatabase& operator=(const TestDatabase&) = delete;
+  ~TestDatabase() {
+    if (!schema_.empty()) PostgresqlStranger(postgresql_url()).run("DROP SCHEMA " + schema_ + " CASCADE");
+  }
+
+  Database kind() const { return kind_; }
+  const std::string& url() const { return url_; }  // as SQLAlchemy has it
+
+  std::unique_ptr<Stranger> stranger() const {
+    if (kind_ == Database::kSqlite) return std::make_unique<SqliteStranger>(path_);
+    return std::make_unique<PostgresqlStranger>(url_);
+  }
+
+ private:
+  Database kind_;
+  std::string path_, schema_, url_;
+};
+
+}  // namespace floe
