@@ -152,11 +152,7 @@ ColumnPlan plan_constant(const Field& field, Value value, const ParquetColumns& 
   if (value.is_null() && field.required) {
     fail(file, field, "is required and has no default value, and the file does not have it");
   }
-  ColumnPlan plan;
-  plan.field = &field;
-  plan.type = to_arrow_type(field.type);
-  plan.constant = std::move(value);
-  return plan;
+  return constant_column(field, std::move(value));
 }
 
 ColumnPlan plan_member(const Field& field, const std::vector<Node>& siblings, const NameMapping& mapping,
@@ -445,6 +441,14 @@ ColumnPlan plan_column(const Field& field, const ParquetColumns& file) {
   std::set<int> read;
   collect_leaves(plan, read);
   set_positions(plan, read);
+  return plan;
+}
+
+ColumnPlan constant_column(const Field& field, Value value) {
+  ColumnPlan plan;
+  plan.field = &field;
+  plan.type = to_arrow_type(field.type);
+  plan.constant = std::move(value);
   return plan;
 }
 

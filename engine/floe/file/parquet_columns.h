@@ -41,6 +41,9 @@ struct ColumnPlan {
 // missing, a type cannot be read as the table's, or the file has neither ids nor a name mapping.
 ColumnPlan plan_column(const Field& field, const ParquetColumns& file);
 
+// A column that is one value for every row, whatever the file has.
+ColumnPlan constant_column(const Field& field, Value value);
+
 // The Parquet columns to decode for it, ascending; none if the plan is a constant.
 std::vector<int> leaves(const ColumnPlan& plan);
 

@@ -109,6 +109,8 @@ void RowSelection::append(const arrow::BooleanArray& mask) {
   selected += count(begin, rows);
 }
 
+void RowSelection::recount() { selected = count(0, rows); }
+
 int64_t RowSelection::count(int64_t begin, int64_t end) const {
   return arrow::internal::CountSetBits(bits.data(), begin, end - begin);
 }

@@ -19,6 +19,7 @@ struct RowSelection {
 
   void append(const arrow::BooleanArray& mask);  // null: not wanted
   void append(bool wanted, int64_t count);
+  void recount();                                   // after bits were cleared
   int64_t count(int64_t begin, int64_t end) const;  // wanted rows of [begin, end)
   std::shared_ptr<arrow::BooleanArray> slice(int64_t begin, int64_t length) const;
 };

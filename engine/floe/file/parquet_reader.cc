@@ -5,6 +5,8 @@
 #include <arrow/compute/exec.h>
 #include <arrow/compute/expression.h>
 #include <arrow/compute/initialize.h>
+#include <arrow/util/bit_run_reader.h>
+#include <arrow/util/bit_util.h>
 #include <parquet/arrow/reader.h>
 #include <parquet/exception.h>
 #include <parquet/file_reader.h>
@@ -12,6 +14,7 @@
 #include <parquet/size_statistics.h>
 
 #include <algorithm>
+#include <numeric>
 #include <optional>
 #include <set>
 
@@ -24,6 +27,7 @@
 #include "floe/file/parquet_pages.h"
 #include "floe/file/parquet_stats.h"
 #include "floe/parallel.h"
+#include "floe/spec/metadata_columns.h"
 #include "floe/spec/projection.h"
 
 namespace floe {
@@ -62,13 +66,25 @@ auto guarded(const std::string& location, F&& call) {
 struct RowGroup {
   int index = 0;
   int64_t rows = 0;
+  int64_t first_row = 0;  // its position in the file: row groups that are not read count
   bool filtered = false;  // by its rows; otherwise all of them match
+  bool deletes = false;   // some of its rows may be deleted
 };
 
-// A column that comes out: found in the file, or one of the filter's, decoded already.
+// What a column has where the file has nothing.
+enum class Computed : uint8_t {
+  kNothing,
+  kPosition,   // the row's position in the file, plus `base`
+  kConstant,   // `base`
+  kIsDeleted,  // whether the row is deleted
+};
+
+// A column that comes out: found in the file, or one of the deciding columns, decoded already.
 struct OutputColumn {
   ColumnPlan plan;
-  int filter_column = -1;
+  int deciding = -1;
+  Computed computed = Computed::kNothing;
+  int64_t base = 0;
 };
 
 parquet::ReaderProperties reader_properties() {
@@ -95,28 +111,34 @@ void initialize_compute() {
 struct ParquetFile::State {
   std::string location;
   std::shared_ptr<const ParquetReadOptions> options;
+  FileContext context;
   std::shared_ptr<ParquetScanCounters> counters;
   std::unique_ptr<parquet::arrow::FileReader> reader;
   ParquetColumns columns;
   int64_t batch_rows = 0;
 
-  Schema filter_schema;  // what the filter reads
-  std::vector<ColumnPlan> filter_columns;
-  std::shared_ptr<arrow::Schema> filter_arrow_schema;
+  // What decides whether a row comes out: the filter's columns, then those of equality deletes.
+  std::vector<ColumnPlan> deciding;
+  Schema filter_schema;
   std::optional<arrow::compute::Expression> filter;
+  std::vector<std::vector<int>> delete_keys;  // for each of `context.deletes.equality`, which of `deciding`
 
   std::vector<OutputColumn> output;
+  bool marks_deleted = false;  // deleted rows come out too
   std::shared_ptr<arrow::Schema> output_schema;
   std::vector<RowGroup> row_groups;
 
   const parquet::FileMetaData& footer() const { return *reader->parquet_reader()->metadata(); }
 
   void open(Io& io, const DataFile& file);
-  void find_columns(const std::string& name_mapping_json, std::vector<std::pair<int32_t, Value>> partition_values);
+  void find_columns(const DataFile& file, const std::string& name_mapping_json);
+  void find_deciding_columns();
+  OutputColumn output_column(const DataFile& file, const Field& field);
   void find_row_groups();
   void set_batch_rows();
   bool in_split(int row_group) const;
-  int filter_column(const Field& field) const;
+  bool may_delete(const RowGroup& group) const;
+  int deciding_column(const Field& field) const;
   void count_bytes(const RowGroup& group, const ColumnPlan& plan) const;
 };
 
@@ -177,22 +199,24 @@ class ColumnStream {
   ArrayPtr pending_;
 };
 
-// Reads one row group. Without a filter, or where the filter's columns are all there is: batch by batch. Otherwise the
-// filter's columns come first, for the whole row group; then, of the other columns, only what matches: page by page
-// where few rows do, else batch by batch.
+// Reads one row group. The columns that decide which rows come out are decoded first: those of a filter for the whole
+// row group, and then, of the other columns, only what matches, page by page where few rows do, else batch by batch. Of
+// rows that are only deleted by key most remain, so that is all done batch by batch.
 class RowGroupStream {
  public:
-  RowGroupStream(std::shared_ptr<const State> file, const RowGroup& group) : file_(std::move(file)), group_(group) {
-    for (const ColumnPlan& plan : file_->filter_columns) {
-      if (group_.filtered) filter_.emplace_back(*file_, group_, plan);
-    }
+  RowGroupStream(std::shared_ptr<const State> file, const RowGroup& group)
+      : file_(std::move(file)), group_(group), decides_(group.filtered || group.deletes) {
+    find_needed();
+    for (const ColumnPlan& plan : file_->deciding) deciding_.emplace_back(*file_, group_, plan);
+    bool others = false;
     for (const OutputColumn& column : file_->output) {
-      reused_.push_back(group_.filtered ? column.filter_column : -1);
+      const bool reused = column.deciding >= 0 && needed_[column.deciding];
+      reused_.push_back(reused ? column.deciding : -1);
       output_.emplace_back(*file_, group_, column.plan);
+      others |= !reused && column.plan.node;
     }
-    late_ = group_.filtered && std::any_of(file_->output.begin(), file_->output.end(), [](const OutputColumn& column) {
-              return column.filter_column < 0 && column.plan.node;
-            });
+    const bool by_key = group_.deletes && !file_->delete_keys.empty();
+    late_ = decides_ && others && (group_.filtered || !by_key);
   }
 
   BatchPtr next() {
@@ -202,7 +226,7 @@ class RowGroupStream {
       start();
     }
     while (at_ < group_.rows || !ready_.empty()) {
-      const BatchPtr batch = !ready_.empty() ? take_ready() : late_ ? next_late() : next_plain();
+      const BatchPtr batch = !ready_.empty() ? take_ready() : next_batch();
       if (batch && batch->num_rows() > 0) return batch;
       check(file_->options->stop.Poll(), "reading was stopped");
     }
@@ -210,12 +234,22 @@ class RowGroupStream {
   }
 
  private:
-  // The filter's columns of one batch: which of its rows match, and the values of those that match.
+  // Which rows of one batch come out, and their values in the deciding columns.
   struct Matches {
+    int64_t begin = 0;  // the first row's place in the row group
     int64_t rows = 0;
     int64_t selected = 0;
-    arrow::ArrayVector columns;  // as filter_columns, rows that match; empty slots where nobody asks for them
+    arrow::ArrayVector columns;  // as `deciding`, rows that come out; empty slots where nobody asks for them
   };
+
+  void find_needed() {
+    needed_.resize(file_->deciding.size(), false);
+    if (group_.filtered) std::fill_n(needed_.begin(), file_->filter_schema.fields.size(), true);
+    if (!group_.deletes) return;
+    for (const std::vector<int>& key : file_->delete_keys) {
+      for (const int i : key) needed_[i] = true;
+    }
+  }
 
   void start() {
     if (late_) {
@@ -232,69 +266,79 @@ class RowGroupStream {
     if (late_ && is_sparse()) read_sparse();
   }
 
-  int64_t next_rows() const { return std::min(file_->batch_rows, group_.rows - at_); }
-
-  BatchPtr next_plain() {
-    const int64_t rows = next_rows();
-    if (!group_.filtered) {
-      arrow::ArrayVector columns(output_.size());
-      each_column(columns.size(), [&](size_t i) { columns[i] = output_[i].next(rows); });
-      at_ += rows;
-      return make(rows, std::move(columns));
-    }
-    const Matches matches = match(rows);
-    at_ += rows;
-    arrow::ArrayVector columns;
-    for (size_t i = 0; i < output_.size(); ++i) {
-      columns.push_back(reused_[i] >= 0 ? matches.columns[reused_[i]] : output_[i].next(matches.selected));
-    }
+  BatchPtr next_batch() {
+    const int64_t rows = std::min(file_->batch_rows, group_.rows - at_);
+    const Matches matches = late_      ? std::move(matches_[next_match_++])
+                            : decides_ ? match(rows)
+                                       : Matches{at_, rows, rows, {}};
+    at_ += matches.rows;
+    arrow::ArrayVector columns(output_.size());
+    each_column(columns.size(), [&](size_t i) { columns[i] = output(i, matches); });
     return make(matches.selected, std::move(columns));
   }
 
-  BatchPtr next_late() {
-    const Matches& matches = matches_[next_match_++];
-    const int64_t rows = matches.rows;
-    const auto mask = selection_.slice(at_, rows);
-    arrow::ArrayVector columns(output_.size());
-    each_column(columns.size(), [&](size_t i) {
-      if (reused_[i] >= 0) {
-        columns[i] = matches.columns[reused_[i]];
-      } else if (!file_->output[i].plan.node) {
-        columns[i] = output_[i].next(matches.selected);
-      } else {
-        columns[i] = output_[i].next(rows);
-        if (matches.selected < rows) columns[i] = filter(columns[i], mask);
+  // A column's values in the rows that come out.
+  ArrayPtr output(size_t i, const Matches& matches) {
+    const OutputColumn& column = file_->output[i];
+    if (reused_[i] >= 0) return matches.columns[reused_[i]];
+    ArrayPtr stored;
+    if (column.plan.node) {
+      stored = output_[i].next(matches.rows);
+      if (matches.selected < matches.rows) {
+        stored = filter(stored, selection_.slice(matches.begin, matches.rows));
       }
-    });
-    at_ += rows;
-    const int64_t selected = matches.selected;
-    matches_[next_match_ - 1] = {};
-    return make(selected, std::move(columns));
+    } else if (column.computed == Computed::kNothing) {
+      stored = output_[i].next(matches.selected);
+    }
+    return computed(column, std::move(stored), matches.begin, matches.rows);
   }
 
-  // Evaluates the filter on the next rows.
+  // Decides about the next rows.
   Matches match(int64_t rows) {
-    arrow::ArrayVector columns(filter_.size());
-    each_column(columns.size(), [&](size_t i) { columns[i] = filter_[i].next(rows); });
-    const arrow::Datum found =
-        check(arrow::compute::ExecuteScalarExpression(
-                  *file_->filter, arrow::compute::ExecBatch({columns.begin(), columns.end()}, rows)),
-              file_->location);
+    arrow::ArrayVector columns(deciding_.size());
+    each_column(columns.size(), [&](size_t i) {
+      if (needed_[i]) columns[i] = deciding_[i].next(rows);
+    });
     const int64_t before = selection_.selected;
     const int64_t begin = selection_.rows;
-    if (found.is_scalar()) {
-      const auto& answer = found.scalar_as<arrow::BooleanScalar>();
-      selection_.append(answer.is_valid && answer.value, rows);
-    } else {
-      selection_.append(static_cast<const arrow::BooleanArray&>(*found.make_array()));
-    }
-    Matches matches{rows, selection_.selected - before, arrow::ArrayVector(columns.size())};
+    apply_filter(columns, rows);
+    if (group_.deletes) apply_deletes(columns, begin, rows);
+    Matches matches{begin, rows, selection_.selected - before, arrow::ArrayVector(columns.size())};
     const auto mask = selection_.slice(begin, rows);
     for (const int i : reused_) {
       if (i < 0 || matches.columns[i]) continue;
       matches.columns[i] = matches.selected == rows ? columns[i] : filter(columns[i], mask);
     }
     return matches;
+  }
+
+  void apply_filter(const arrow::ArrayVector& columns, int64_t rows) {
+    if (!group_.filtered) return selection_.append(true, rows);
+    const auto filters = columns.begin() + static_cast<int64_t>(file_->filter_schema.fields.size());
+    const arrow::Datum found = check(arrow::compute::ExecuteScalarExpression(
+                                         *file_->filter, arrow::compute::ExecBatch({columns.begin(), filters}, rows)),
+                                     file_->location);
+    if (found.is_scalar()) {
+      const auto& answer = found.scalar_as<arrow::BooleanScalar>();
+      selection_.append(answer.is_valid && answer.value, rows);
+    } else {
+      selection_.append(static_cast<const arrow::BooleanArray&>(*found.make_array()));
+    }
+  }
+
+  // Takes deleted rows out of the selection, or of `kept_` where they come out with a mark.
+  void apply_deletes(const arrow::ArrayVector& columns, int64_t begin, int64_t rows) {
+    if (file_->marks_deleted) kept_.append(true, rows);
+    RowSelection& left = file_->marks_deleted ? kept_ : selection_;
+    const RowDeletes& deletes = file_->context.deletes;
+    if (deletes.positions) deletes.positions->clear_bits(group_.first_row + begin, rows, left.bits.data(), begin);
+    for (size_t i = 0; i < deletes.equality.size(); ++i) {
+      arrow::ArrayVector key;
+      for (const int column : file_->delete_keys[i]) key.push_back(columns[column]);
+      deletes.equality[i]->clear_bits(key, rows, file_->context.data_sequence_number.value_or(0), left.bits.data(),
+                                      begin);
+    }
+    left.recount();
   }
 
   void match_all() {
@@ -316,11 +360,14 @@ class RowGroupStream {
     arrow::ArrayVector columns(output_.size());
     for (size_t i = 0; i < columns.size(); ++i) {
       check(file_->options->stop.Poll(), "reading was stopped");
-      const ColumnPlan& plan = file_->output[i].plan;
+      const OutputColumn& column = file_->output[i];
+      const ColumnPlan& plan = column.plan;
       if (reused_[i] >= 0) {
         columns[i] = gather(reused_[i]);
-      } else if (!plan.node) {
-        columns[i] = output_[i].next(rows);
+        continue;
+      }
+      if (!plan.node) {
+        if (column.computed == Computed::kNothing) columns[i] = output_[i].next(rows);
       } else if (plan.node->is_leaf()) {
         file_->count_bytes(group_, plan);
         columns[i] = guarded(file_->location, [&] {
@@ -332,13 +379,14 @@ class RowGroupStream {
       } else {
         columns[i] = read_filtered(output_[i]);
       }
+      columns[i] = computed(column, columns[i], 0, group_.rows);
     }
     at_ = group_.rows;
     matches_.clear();
     ready_.push_back(make(rows, std::move(columns)));
   }
 
-  // The matching rows of a filter's column.
+  // The matching rows of a deciding column.
   ArrayPtr gather(int column) const {
     arrow::ArrayVector pieces;
     for (const Matches& matches : matches_) {
@@ -350,13 +398,62 @@ class RowGroupStream {
   // The matching rows of a column whose pages cannot be skipped.
   ArrayPtr read_filtered(ColumnStream& column) const {
     arrow::ArrayVector pieces;
-    int64_t row = 0;
     for (const Matches& matches : matches_) {
       const ArrayPtr all = column.next(matches.rows);
-      if (matches.selected > 0) pieces.push_back(filter(all, selection_.slice(row, matches.rows)));
-      row += matches.rows;
+      if (matches.selected > 0) pieces.push_back(filter(all, selection_.slice(matches.begin, matches.rows)));
     }
     return check(arrow::Concatenate(pieces), file_->location);
+  }
+
+  // --- metadata columns ----------------------------------------------------------------------------------------------
+
+  // Calls `visit(first, count)` for the runs of rows in [begin, begin + rows) that come out.
+  template <typename F>
+  void each_run(int64_t begin, int64_t rows, F&& visit) const {
+    if (!decides_) return visit(begin, rows);
+    arrow::internal::VisitSetBitRunsVoid(selection_.bits.data(), begin, rows,
+                                         [&](int64_t first, int64_t count) { visit(begin + first, count); });
+  }
+
+  int64_t count_selected(int64_t begin, int64_t rows) const {
+    return decides_ ? selection_.count(begin, begin + rows) : rows;
+  }
+
+  // What the column has in the rows of [begin, begin + rows) that come out; `stored` is what the file has of it.
+  ArrayPtr computed(const OutputColumn& column, ArrayPtr stored, int64_t begin, int64_t rows) const {
+    if (column.computed == Computed::kNothing || (stored && stored->null_count() == 0)) return stored;
+    if (column.computed == Computed::kIsDeleted) return is_deleted(begin, rows);
+    const int64_t selected = count_selected(begin, rows);
+    std::shared_ptr<arrow::Buffer> buffer =
+        check(arrow::AllocateBuffer(selected * static_cast<int64_t>(sizeof(int64_t))), file_->location);
+    auto* const out = reinterpret_cast<int64_t*>(buffer->mutable_data());
+    if (column.computed == Computed::kPosition) {
+      int64_t* at = out;
+      each_run(begin, rows, [&](int64_t first, int64_t count) {
+        std::iota(at, at + count, column.base + group_.first_row + first);
+        at += count;
+      });
+    } else {
+      std::fill_n(out, selected, column.base);
+    }
+    if (stored) {
+      const auto& own = static_cast<const arrow::Int64Array&>(*stored);
+      for (int64_t i = 0; i < selected; ++i) {
+        if (own.IsValid(i)) out[i] = own.Value(i);
+      }
+    }
+    return std::make_shared<arrow::Int64Array>(selected, std::move(buffer));
+  }
+
+  ArrayPtr is_deleted(int64_t begin, int64_t rows) const {
+    arrow::BooleanBuilder builder;
+    check(builder.Reserve(count_selected(begin, rows)), file_->location);
+    each_run(begin, rows, [&](int64_t first, int64_t count) {
+      for (int64_t i = first; i < first + count; ++i) {
+        builder.UnsafeAppend(group_.deletes && !arrow::bit_util::GetBit(kept_.bits.data(), i));
+      }
+    });
+    return check(builder.Finish(), file_->location);
   }
 
   ArrayPtr filter(const ArrayPtr& column, const std::shared_ptr<arrow::BooleanArray>& mask) const {
@@ -383,13 +480,16 @@ class RowGroupStream {
 
   const std::shared_ptr<const State> file_;
   const RowGroup& group_;
-  std::vector<ColumnStream> filter_;
+  const bool decides_;  // not all rows come out, or some are marked
+  std::vector<ColumnStream> deciding_;
+  std::vector<bool> needed_;  // which of the deciding columns
   std::vector<ColumnStream> output_;
-  std::vector<int> reused_;  // which of the filter's columns an output column is, or -1
-  bool late_ = false;        // some columns wait until the filter's are evaluated
+  std::vector<int> reused_;  // which of the deciding columns an output column is, or -1
+  bool late_ = false;        // some columns wait until it is decided about the whole row group
   bool started_ = false;
   int64_t at_ = 0;
-  RowSelection selection_;
+  RowSelection selection_;  // which rows come out
+  RowSelection kept_;       // which are not deleted, where deleted ones come out too
   std::vector<Matches> matches_;
   size_t next_match_ = 0;
   std::vector<BatchPtr> ready_;
@@ -438,29 +538,87 @@ void ParquetFile::State::open(Io& io, const DataFile& file) {
   });
 }
 
-int ParquetFile::State::filter_column(const Field& field) const {
-  if (field.type.is_nested()) return -1;
-  for (size_t i = 0; i < filter_schema.fields.size(); ++i) {
-    if (filter_schema.fields[i].id == field.id) return static_cast<int>(i);
+// The deciding column that is the same as this one, or -1.
+int ParquetFile::State::deciding_column(const Field& field) const {
+  for (size_t i = 0; i < deciding.size(); ++i) {
+    const Field& other = *deciding[i].field;
+    if (other.id == field.id && other.type == field.type && (other.required || !field.required)) {
+      return static_cast<int>(i);
+    }
   }
   return -1;
 }
 
-void ParquetFile::State::find_columns(const std::string& name_mapping_json,
-                                      std::vector<std::pair<int32_t, Value>> partition_values) {
-  columns =
-      parquet_columns(location, reader->manifest(), parse_name_mapping(name_mapping_json), std::move(partition_values));
+void ParquetFile::State::find_deciding_columns() {
   if (reads_rows(options->filter)) {
     const auto ids = field_ids(options->filter);
     filter_schema = project(*options->schema, {ids.begin(), ids.end()});
-    for (const Field& field : filter_schema.fields) filter_columns.push_back(plan_column(field, columns));
-    filter_arrow_schema = to_arrow_schema(filter_schema);
+    for (const Field& field : filter_schema.fields) deciding.push_back(plan_column(field, columns));
     initialize_compute();
-    filter = check(to_arrow(options->filter, filter_schema).Bind(*filter_arrow_schema), location);
+    filter = check(to_arrow(options->filter, filter_schema).Bind(*to_arrow_schema(filter_schema)), location);
   }
-  for (const Field& field : options->projection.fields) {
-    output.push_back({plan_column(field, columns), filter_column(field)});
+  for (const auto& deletes : context.deletes.equality) {
+    std::vector<int>& key = delete_keys.emplace_back();
+    for (const Field& field : deletes->columns().fields) {
+      int at = deciding_column(field);
+      if (at < 0) {
+        at = static_cast<int>(deciding.size());
+        deciding.push_back(plan_column(field, columns));
+      }
+      key.push_back(at);
+    }
   }
+}
+
+OutputColumn ParquetFile::State::output_column(const DataFile& file, const Field& field) {
+  const auto expect = [&](const Field& metadata_column) {
+    if (field.type == metadata_column.type) return;
+    throw InvalidArgument(fmt::format("the metadata column {} is of type {}, and not {}", metadata_column.name,
+                                      to_string(metadata_column.type), to_string(field.type)));
+  };
+  // The file's own values first, where it has the column; then what rows without a value inherit.
+  const auto inherited = [&](Computed computed, std::optional<int64_t> base) {
+    OutputColumn column;
+    column.plan = columns.has_ids ? plan_column(field, columns) : constant_column(field, Value());
+    if (base) column.computed = computed, column.base = *base;
+    return column;
+  };
+  const auto constant = [&](Value value) { return OutputColumn{.plan = constant_column(field, std::move(value))}; };
+  switch (field.id) {
+    case kFileId:
+      expect(file_field());
+      return constant(Value(file.file_path));
+    case kSpecIdId:
+      expect(spec_id_field());
+      return constant(Value(file.spec_id));
+    case kPartitionId:
+      if (!fits(context.partition, field.type)) {
+        throw InvalidArgument(fmt::format("{}: its partition is no {}", location, to_string(field.type)));
+      }
+      return constant(context.partition);
+    case kPosId:
+      expect(pos_field());
+      return {.plan = constant_column(field, Value()), .computed = Computed::kPosition};
+    case kDeletedId:
+      expect(deleted_field());
+      marks_deleted = true;
+      return {.plan = constant_column(field, Value()), .computed = Computed::kIsDeleted};
+    case kRowIdId:
+      expect(row_id_field());
+      return inherited(Computed::kPosition, file.first_row_id);
+    case kLastUpdatedSequenceNumberId:
+      expect(last_updated_sequence_number_field());
+      return inherited(Computed::kConstant, file.first_row_id ? context.data_sequence_number : std::nullopt);
+    default:
+      return {.plan = plan_column(field, columns), .deciding = field.type.is_nested() ? -1 : deciding_column(field)};
+  }
+}
+
+void ParquetFile::State::find_columns(const DataFile& file, const std::string& name_mapping_json) {
+  columns =
+      parquet_columns(location, reader->manifest(), parse_name_mapping(name_mapping_json), context.partition_values);
+  find_deciding_columns();
+  for (const Field& field : options->projection.fields) output.push_back(output_column(file, field));
   output_schema = to_arrow_schema(options->projection);
 }
 
@@ -470,11 +628,18 @@ bool ParquetFile::State::in_split(int row_group) const {
   return start >= options->split_start && start - options->split_start < options->split_length;
 }
 
+bool ParquetFile::State::may_delete(const RowGroup& group) const {
+  const RowDeletes& deletes = context.deletes;
+  return !deletes.equality.empty() ||
+         (deletes.positions && deletes.positions->count(group.first_row, group.first_row + group.rows) > 0);
+}
+
 void ParquetFile::State::find_row_groups() {
   const int n = footer().num_row_groups();
   std::vector<uint8_t> may(n, 1), must(n, 1);
   if (reads_rows(options->filter)) {
-    const Stats stats = row_group_stats(filter_columns, footer());
+    const auto filters = deciding.begin() + static_cast<int64_t>(filter_schema.fields.size());
+    const Stats stats = row_group_stats({deciding.begin(), filters}, footer());
     may = may_match(options->filter, stats);
     must = must_match(options->filter, stats);
   }
@@ -484,10 +649,12 @@ void ParquetFile::State::find_row_groups() {
     if (group_rows < 0 || !columns_agree(*footer().RowGroup(i))) {
       throw CorruptFile(fmt::format("{}: row group {} has {} rows, and its columns have not", location, i, group_rows));
     }
+    RowGroup group{i, group_rows, rows, !must[i], false};
     rows += group_rows;
     if (!in_split(i) || group_rows == 0) continue;
     if (may[i]) {
-      row_groups.push_back({i, group_rows, !must[i]});
+      group.deletes = may_delete(group);
+      row_groups.push_back(group);
     } else {
       ++counters->row_groups_pruned;
     }
@@ -525,15 +692,16 @@ void ParquetFile::State::set_batch_rows() {
 }
 
 ParquetFile::ParquetFile(Io& io, const DataFile& file, std::shared_ptr<const ParquetReadOptions> options,
-                         std::vector<std::pair<int32_t, Value>> partition_values, const std::string& name_mapping_json,
+                         FileContext context, const std::string& name_mapping_json,
                          std::shared_ptr<ParquetScanCounters> counters)
     : state_(std::make_shared<State>()) {
   state_->location = file.file_path;
   state_->options = std::move(options);
+  state_->context = std::move(context);
   state_->counters = counters ? std::move(counters) : std::make_shared<ParquetScanCounters>();
   guarded(state_->location, [&] {
     state_->open(io, file);
-    state_->find_columns(name_mapping_json, std::move(partition_values));
+    state_->find_columns(file, name_mapping_json);
     state_->find_row_groups();
     state_->set_batch_rows();
   });
@@ -541,7 +709,10 @@ ParquetFile::ParquetFile(Io& io, const DataFile& file, std::shared_ptr<const Par
 
 size_t ParquetFile::row_groups() const { return state_->row_groups.size(); }
 int64_t ParquetFile::rows(size_t i) const { return state_->row_groups[i].rows; }
-bool ParquetFile::filters(size_t i) const { return state_->row_groups[i].filtered; }
+bool ParquetFile::filters(size_t i) const {
+  const RowGroup& group = state_->row_groups[i];
+  return group.filtered || group.deletes;
+}
 
 BatchStream ParquetFile::read(size_t i) const {
   auto stream = std::make_shared<RowGroupStream>(state_, state_->row_groups[i]);
@@ -587,11 +758,10 @@ class FileBatchReader final : public arrow::RecordBatchReader {
 }  // namespace
 
 std::unique_ptr<arrow::RecordBatchReader> read_parquet(Io& io, const DataFile& file, const ParquetReadOptions& options,
-                                                       const std::vector<std::pair<int32_t, Value>>& partition_values,
-                                                       const std::string& name_mapping_json,
+                                                       const FileContext& context, const std::string& name_mapping_json,
                                                        std::shared_ptr<ParquetScanCounters> counters) {
-  ParquetFile parquet(io, file, std::make_shared<const ParquetReadOptions>(options), partition_values,
-                      name_mapping_json, std::move(counters));
+  ParquetFile parquet(io, file, std::make_shared<const ParquetReadOptions>(options), context, name_mapping_json,
+                      std::move(counters));
   return std::make_unique<FileBatchReader>(to_arrow_schema(options.projection), std::move(parquet));
 }
 

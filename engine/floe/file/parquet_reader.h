@@ -7,11 +7,13 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "floe/expression/expression.h"
+#include "floe/file/row_deletes.h"
 #include "floe/io/io.h"
 #include "floe/manifest/data_file.h"
 #include "floe/spec/table_metadata.h"
@@ -20,7 +22,8 @@ namespace floe {
 
 struct ParquetReadOptions {
   SchemaPtr schema;        // the table's, which `filter` is bound to
-  Schema projection;       // the columns wanted: fields of `schema`, nested ones perhaps with fewer children
+  Schema projection;       // the columns wanted: fields of `schema`, nested ones perhaps with fewer children, and of
+                           // spec/metadata_columns.h
   BoundExpression filter;  // prunes row groups, and filters rows
   int64_t batch_rows = 131'072;
   int64_t batch_bytes = 32 << 20;  // about; wide rows come in smaller batches
@@ -28,6 +31,16 @@ struct ParquetReadOptions {
   arrow::StopToken stop = arrow::StopToken::Unstoppable();
   int64_t split_start = 0;  // only row groups that start in [split_start, split_start + split_length)
   int64_t split_length = INT64_MAX;
+};
+
+// What is known of a data file's rows beyond the file and its DataFile, of which spec_id and first_row_id (inherited
+// already) are `_spec_id` and the base of `_row_id`.
+struct FileContext {
+  std::vector<std::pair<int32_t, Value>> partition_values;  // of identity partition fields, by source field id
+  Value partition;                              // `_partition`, a value of the type that its projected field has
+  std::optional<int64_t> data_sequence_number;  // of the manifest entry; none: 0 to equality deletes, unknown to
+                                                // `_last_updated_sequence_number`
+  RowDeletes deletes;                           // all that apply to the file
 };
 
 // What reading has done so far, as it happens.
@@ -47,15 +60,14 @@ class ParquetFile {
  public:
   struct State;
 
-  // `partition_values`: of identity partition fields, by source field id. Throws CorruptFile or NotFound naming the
-  // file, NotSupported if it is encrypted.
-  ParquetFile(Io& io, const DataFile& file, std::shared_ptr<const ParquetReadOptions> options,
-              std::vector<std::pair<int32_t, Value>> partition_values, const std::string& name_mapping_json,
-              std::shared_ptr<ParquetScanCounters> counters);
+  // Throws CorruptFile or NotFound naming the file, NotSupported if it is encrypted, InvalidArgument if a metadata
+  // column is projected with a type that it has not.
+  ParquetFile(Io& io, const DataFile& file, std::shared_ptr<const ParquetReadOptions> options, FileContext context,
+              const std::string& name_mapping_json, std::shared_ptr<ParquetScanCounters> counters);
 
   size_t row_groups() const;     // how many are left to read
-  int64_t rows(size_t i) const;  // in the i-th of them, before the filter
-  bool filters(size_t i) const;  // whether its rows have to be looked at: statistics do not decide
+  int64_t rows(size_t i) const;  // in the i-th of them, before the filter and deletes
+  bool filters(size_t i) const;  // whether its rows have to be looked at: statistics do not decide, or some are deleted
   BatchStream read(size_t i) const;
 
  private:
@@ -64,11 +76,12 @@ class ParquetFile {
 
 // Reads one file's rows in the projection's Arrow schema: columns by field id (by name mapping where they have none),
 // promoted, missing ones the identity partition's value, their initial default or null. The filter's columns are
-// decoded first, and of the others only the pages that hold rows that match, where few do. Exceptions as above; they
-// come out of ReadNext as statuses that arrow_status.h turns back.
+// decoded first, and of the others only the pages that hold rows that match, where few do. Deleted rows do not come
+// out, unless `_deleted` is projected, which then marks them. Metadata columns are known by their ids. `_row_id` and
+// `_last_updated_sequence_number` are the file's own where it has them and they are not null.
+// Exceptions as above; they come out of ReadNext as statuses that arrow_status.h turns back.
 std::unique_ptr<arrow::RecordBatchReader> read_parquet(Io& io, const DataFile& file, const ParquetReadOptions& options,
-                                                       const std::vector<std::pair<int32_t, Value>>& partition_values,
-                                                       const std::string& name_mapping_json,
+                                                       const FileContext& context, const std::string& name_mapping_json,
                                                        std::shared_ptr<ParquetScanCounters> counters = nullptr);
 
 }  // namespace floe

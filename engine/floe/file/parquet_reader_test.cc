@@ -100,7 +100,7 @@ class ParquetReaderTest : public ::testing::Test {
                                .filter = std::move(filter),
                                .batch_rows = batch_rows_};
     counters_ = std::make_shared<ParquetScanCounters>();
-    auto reader = read_parquet(*io_, file, options, partition, mapping, counters_);
+    auto reader = read_parquet(*io_, file, options, {.partition_values = partition}, mapping, counters_);
     auto table = check(reader->ToTable(), "read");
     check(table->ValidateFull(), "read");
     return check(table->CombineChunks(), "read");

@@ -59,8 +59,8 @@ class Files {
     if (manifest.key_metadata.has(entry)) file.key_metadata = manifest.key_metadata[entry];
     ++counters_->files_read;
     try {
-      return ParquetFile(*io_, file, options_for(manifest, partition), identity_values(manifest, partition),
-                         name_mapping_, counters_);
+      return ParquetFile(*io_, file, options_for(manifest, partition),
+                         {.partition_values = identity_values(manifest, partition)}, name_mapping_, counters_);
     } catch (const NotFound& e) {
       throw NotFound(
           fmt::format("table {}, snapshot {}: the data file {} is gone ({}). If the snapshot was expired, "
