@@ -20,13 +20,14 @@ namespace floe {
 // number of the files that delete it. A row is deleted if its file's data sequence number is less: so one set serves
 // all data files of a partition (and another one all data files of the table, for the deletes of unpartitioned specs).
 //
-// Nulls equal nulls, NaNs equal NaNs, and -0.0 is not 0.0, as in Java. Memory is in proportion to the distinct keys.
+// Nulls equal nulls, NaNs equal NaNs, and -0.0 is not 0.0, as in Java. Memory is in proportion to the deletes.
 // Probing is safe from many threads, once all files are added.
 class EqualityDeletes {
  public:
   // `schema`: the table's that has all of `equality_ids` (any order), with the types of the table's current one; fields
   // may be nested in structs. Of fields that were dropped since, give the schema that had them last. Throws
-  // InvalidArgument if one is not there, is no primitive, or is inside a list or map.
+  // InvalidArgument if one is not there, is nested, or is inside a list or map, NotSupported for types that keys cannot
+  // have (key_index.h).
   EqualityDeletes(const Schema& schema, std::vector<int32_t> equality_ids);
   ~EqualityDeletes();
 
@@ -36,7 +37,7 @@ class EqualityDeletes {
   void add(Io& io, const DataFile& file, int64_t sequence_number, const std::string& name_mapping_json = "",
            const arrow::StopToken& stop = arrow::StopToken::Unstoppable());
   // The same with keys that are here: columns as columns() has them.
-  void add(const arrow::ArrayVector& columns, int64_t rows, int64_t sequence_number);
+  void add(const arrow::ArrayVector& columns, int64_t sequence_number);
 
   const std::vector<int32_t>& equality_ids() const;  // ascending
 
@@ -47,8 +48,7 @@ class EqualityDeletes {
   size_t memory_use() const;  // about, in bytes
 
   // Clears in `bits`, from bit `offset` on, those of rows that are deleted from a file with this data sequence number.
-  void clear_bits(const arrow::ArrayVector& columns, int64_t rows, int64_t data_sequence_number, uint8_t* bits,
-                  int64_t offset) const;
+  void clear_bits(const arrow::ArrayVector& columns, int64_t data_sequence_number, uint8_t* bits, int64_t offset) const;
 
  private:
   struct State;

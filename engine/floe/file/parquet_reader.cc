@@ -335,8 +335,7 @@ class RowGroupStream {
     for (size_t i = 0; i < deletes.equality.size(); ++i) {
       arrow::ArrayVector key;
       for (const int column : file_->delete_keys[i]) key.push_back(columns[column]);
-      deletes.equality[i]->clear_bits(key, rows, file_->context.data_sequence_number.value_or(0), left.bits.data(),
-                                      begin);
+      deletes.equality[i]->clear_bits(key, file_->context.data_sequence_number.value_or(0), left.bits.data(), begin);
     }
     left.recount();
   }

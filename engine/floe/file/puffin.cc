@@ -61,12 +61,12 @@ std::string decompress(arrow::Compression::type compression, std::string_view by
     read += step->bytes_read;
     written += step->bytes_written;
     if (decompressor->IsFinished()) break;
-    if (step->need_more_output || written == static_cast<int64_t>(out.size())) {
-      if (static_cast<int64_t>(out.size()) >= limit) {
+    if (written == static_cast<int64_t>(out.size())) {
+      if (written >= limit) {
         fail(location, fmt::format("compressed data is more than {} bytes once decompressed", limit));
       }
       out.resize(std::min<size_t>(out.size() * 2, limit));
-    } else if (read == static_cast<int64_t>(bytes.size()) || step->bytes_read + step->bytes_written == 0) {
+    } else if (step->bytes_read + step->bytes_written == 0) {
       fail(location, "compressed data is cut");
     }
   }
