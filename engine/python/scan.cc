@@ -31,6 +31,7 @@ struct Plan {
   ScanPlan plan;
   std::vector<int64_t> ends;                      // of each part's files, in the order of the stream
   std::map<size_t, std::vector<DataFile>> whole;  // of the parts whose files were asked for
+  std::map<size_t, std::vector<DataFile>> whole_deletes;
 };
 
 ScanOptions with(ScanOptions options, const arrow::StopSource& stop) {
@@ -94,23 +95,31 @@ nb::list partition_values(const Manifest& manifest, const DataFile& file) {
   return out;
 }
 
-// One planned file with all its statistics, by the names of the specification; bounds and partition values in binary.
-nb::dict file_at(Plan& self, int64_t index) {
-  if (index < 0 || self.ends.empty() || index >= self.ends.back()) throw InvalidArgument("the plan has no such file");
-  const size_t part = std::upper_bound(self.ends.begin(), self.ends.end(), index) - self.ends.begin();
-  const ScanPlan::Part& from = self.plan.parts[part];
-  auto found = self.whole.find(part);
-  if (found == self.whole.end()) found = self.whole.emplace(part, from.reader->data_files()).first;
-  const uint32_t entry = from.entries[index - (part == 0 ? 0 : self.ends[part - 1])];
-  const DataFile& file = found->second.at(entry);
+// All files of a manifest, with their statistics, kept.
+const DataFile& whole_file(std::map<size_t, std::vector<DataFile>>& kept, size_t part, const ManifestPart& from,
+                           size_t entry) {
+  auto found = kept.find(part);
+  if (found == kept.end()) found = kept.emplace(part, from.reader->data_files()).first;
+  return found->second.at(entry);
+}
 
+template <typename T>
+nb::list list_of(const std::vector<T>& values) {
+  nb::list out;
+  for (const T& value : values) out.append(value);
+  return out;
+}
+
+// By the names of the specification; bounds and partition values in binary.
+nb::dict file_dict(const Manifest& manifest, const DataFile& file) {
   nb::dict out;
+  out["content"] = static_cast<int>(file.content);
   out["file_path"] = file.file_path;
   out["file_format"] = to_string(file.file_format);
-  out["spec_id"] = from.manifest->spec_id;
-  out["partition"] = partition_values(*from.manifest, file);
+  out["spec_id"] = manifest.spec_id;
+  out["partition"] = partition_values(manifest, file);
   nb::list types;
-  for (const Type& type : from.manifest->partition_types) types.append(to_string(type));
+  for (const Type& type : manifest.partition_types) types.append(to_string(type));
   out["partition_types"] = types;
   out["record_count"] = file.record_count;
   out["file_size_in_bytes"] = file.file_size_in_bytes;
@@ -121,10 +130,44 @@ nb::dict file_at(Plan& self, int64_t index) {
   out["lower_bounds"] = by_field_id(file.lower_bounds);
   out["upper_bounds"] = by_field_id(file.upper_bounds);
   out["key_metadata"] = file.key_metadata ? nb::object(bytes(*file.key_metadata)) : nb::none();
-  nb::list offsets;
-  for (const int64_t offset : file.split_offsets) offsets.append(offset);
-  out["split_offsets"] = offsets;
+  out["split_offsets"] = list_of(file.split_offsets);
+  out["equality_ids"] = list_of(file.equality_ids);
   out["sort_order_id"] = nb::cast(file.sort_order_id);
+  out["first_row_id"] = nb::cast(file.first_row_id);
+  out["referenced_data_file"] = nb::cast(file.referenced_data_file);
+  out["content_offset"] = nb::cast(file.content_offset);
+  out["content_size_in_bytes"] = nb::cast(file.content_size_in_bytes);
+  return out;
+}
+
+// Where a planned file is.
+struct Place {
+  size_t part;
+  uint32_t entry;
+};
+
+Place place_of(const Plan& self, int64_t index) {
+  if (index < 0 || self.ends.empty() || index >= self.ends.back()) throw InvalidArgument("the plan has no such file");
+  const size_t part = std::upper_bound(self.ends.begin(), self.ends.end(), index) - self.ends.begin();
+  return {part, self.plan.parts[part].entries[index - (part == 0 ? 0 : self.ends[part - 1])]};
+}
+
+nb::dict file_at(Plan& self, int64_t index) {
+  const auto [part, entry] = place_of(self, index);
+  const ScanPlan::Part& from = self.plan.parts[part];
+  return file_dict(*from.manifest, whole_file(self.whole, part, from, entry));
+}
+
+nb::list delete_files_at(Plan& self, int64_t index) {
+  const auto [part, entry] = place_of(self, index);
+  nb::list out;
+  if (!self.plan.deletes) return out;
+  const ScanPlan::Part& from = self.plan.parts[part];
+  DeleteFinder finder(*self.plan.deletes, *from.reader, from.manifest);
+  for (const DeleteEntry& file : finder.find(entry).files()) {
+    const ManifestPart& of = self.plan.deletes->parts()[file.part];
+    out.append(file_dict(*of.manifest, whole_file(self.whole_deletes, file.part, of, file.entry)));
+  }
   return out;
 }
 
@@ -147,6 +190,8 @@ void bind_scan(nb::module_& m) {
           nb::arg("requested_schema") = nb::none())
       .def("file", &file_at, nb::arg("index"),
            "One file with its statistics, by the names of the specification; bounds and partition values in binary.")
+      .def("delete_files", &delete_files_at, nb::arg("index"),
+           "The delete files that apply to one file.")
       .def("read", &read_plan, "The rows, as a stream.")
       .def("count", &count_rows, "The number of rows that match, from metadata alone where that is right.");
 

@@ -54,6 +54,9 @@ struct Manifest {
 };
 using ManifestPtr = std::shared_ptr<const Manifest>;
 
+// Everything about an entry's file but the statistics of its columns.
+DataFile data_file(const Manifest& manifest, size_t entry);
+
 // Opens a manifest for reading in parts: entries() first, statistics of further columns when asked. Decoded parts are
 // kept, so that a second query of a cached manifest decodes nothing. Safe from many threads. Throws CorruptFile naming
 // the manifest.

@@ -445,30 +445,6 @@ std::optional<std::string> known(const BytesColumn& column, size_t i) {
   return column.has(i) ? std::optional<std::string>(column[i]) : std::nullopt;
 }
 
-// Everything of an entry's file but the maps of statistics.
-DataFile data_file_at(const Manifest& manifest, size_t i) {
-  DataFile file;
-  file.content = manifest.file_content[i];
-  file.file_path = manifest.file_path[i];
-  file.file_format = manifest.file_format[i];
-  file.spec_id = manifest.spec_id;
-  for (size_t k = 0; k < manifest.partition.size(); ++k) {
-    const BytesColumn& column = manifest.partition[k];
-    file.partition.push_back(column.has(i) ? from_bytes(column[i], manifest.partition_types[k]) : Value());
-  }
-  file.record_count = manifest.record_count[i];
-  file.file_size_in_bytes = manifest.file_size_in_bytes[i];
-  file.key_metadata = known(manifest.key_metadata, i);
-  file.split_offsets = numbers<int64_t>(manifest.split_offsets[i]);
-  file.equality_ids = numbers<int32_t>(manifest.equality_ids[i]);
-  file.sort_order_id = known<int32_t>(manifest.sort_order_id[i]);
-  file.first_row_id = known<int64_t>(manifest.first_row_id[i]);
-  file.referenced_data_file = known(manifest.referenced_data_file, i);
-  file.content_offset = known<int64_t>(manifest.content_offset[i]);
-  file.content_size_in_bytes = known<int64_t>(manifest.content_size_in_bytes[i]);
-  return file;
-}
-
 bool is_nan(std::string_view bytes, TypeKind type) {
   if (type == TypeKind::kFloat) {
     float value;
@@ -507,6 +483,29 @@ Stats stats_of_partitions(const Manifest& manifest) {
 }
 
 }  // namespace
+
+DataFile data_file(const Manifest& manifest, size_t i) {
+  DataFile file;
+  file.content = manifest.file_content[i];
+  file.file_path = manifest.file_path[i];
+  file.file_format = manifest.file_format[i];
+  file.spec_id = manifest.spec_id;
+  for (size_t k = 0; k < manifest.partition.size(); ++k) {
+    const BytesColumn& column = manifest.partition[k];
+    file.partition.push_back(column.has(i) ? from_bytes(column[i], manifest.partition_types[k]) : Value());
+  }
+  file.record_count = manifest.record_count[i];
+  file.file_size_in_bytes = manifest.file_size_in_bytes[i];
+  file.key_metadata = known(manifest.key_metadata, i);
+  file.split_offsets = numbers<int64_t>(manifest.split_offsets[i]);
+  file.equality_ids = numbers<int32_t>(manifest.equality_ids[i]);
+  file.sort_order_id = known<int32_t>(manifest.sort_order_id[i]);
+  file.first_row_id = known<int64_t>(manifest.first_row_id[i]);
+  file.referenced_data_file = known(manifest.referenced_data_file, i);
+  file.content_offset = known<int64_t>(manifest.content_offset[i]);
+  file.content_size_in_bytes = known<int64_t>(manifest.content_size_in_bytes[i]);
+  return file;
+}
 
 // What is kept besides the decoded parts is the compressed file, not its uncompressed blocks, which are three to ten
 // times as large: the statistics of a column that was not asked for before cost one more pass of decompression, once.
@@ -646,7 +645,7 @@ std::vector<DataFile> ManifestReader::data_files() {
   const ManifestPtr manifest = entries();
   std::vector<DataFile> files;
   files.reserve(manifest->size);
-  for (size_t i = 0; i < manifest->size; ++i) files.push_back(data_file_at(*manifest, i));
+  for (size_t i = 0; i < manifest->size; ++i) files.push_back(data_file(*manifest, i));
   FileMaps maps(files);
   state_->decode(state_->layout->all_maps, nullptr, maps);
   for (DataFile& file : files) {

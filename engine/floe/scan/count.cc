@@ -1,23 +1,24 @@
 #include <algorithm>
+#include <optional>
 
 #include "floe/arrow_status.h"
+#include "floe/scan/matching_files.h"
 #include "floe/scan/scan.h"
 
 namespace floe {
 namespace {
 
-// Per entry of the manifest: 1 if surely all its rows match.
-std::vector<uint8_t> matching_files(const TableMetadata& table, const ScanPlan& plan, const ScanPlan::Part& part) {
-  const Manifest& manifest = *part.manifest;
-  if (plan.filter.kind == ExprKind::kTrue) return std::vector<uint8_t>(manifest.size, 1);
-  std::vector<uint8_t> must = must_match(plan.filter, *part.reader->stats(field_ids(plan.filter)));
-  const PartitionSpec* spec = spec_by_id(table, manifest.spec_id);
-  if (!spec) return must;
-  const BoundExpression strict = project_strict(plan.filter, *spec, *plan.schema);
-  if (strict.kind == ExprKind::kFalse) return must;
-  const std::vector<uint8_t> by_partition = must_match(strict, *part.reader->partition_stats());
-  for (size_t i = 0; i < must.size(); ++i) must[i] |= by_partition[i];
-  return must;
+// How many of a file's rows are there, or kNotKnown: only a deletion vector says exactly how many it deletes.
+int64_t live_rows(const ScanPlan& plan, const ScanPlan::Part& part, size_t i, DeleteFinder* finder) {
+  const uint32_t entry = part.entries[i];
+  const int64_t rows = part.manifest->record_count[entry];
+  if (rows < 0 || (i < part.without.size() && part.without[i])) return kNotKnown;
+  if (!finder) return rows;
+  const AppliedDeletes deletes = finder->find(entry);
+  if (!deletes.positions.empty() || !deletes.equality.empty()) return kNotKnown;
+  if (!deletes.vector) return rows;
+  const int64_t deleted = plan.deletes->manifest(*deletes.vector).record_count[deletes.vector->entry];
+  return deleted < 0 || deleted > rows ? kNotKnown : rows - deleted;
 }
 
 int64_t count_rows(arrow::RecordBatchReader& reader) {
@@ -41,13 +42,17 @@ int64_t count(const TableMetadata& table, const ScanPlan& plan, const ScanOption
   for (const ScanPlan::Part& part : plan.parts) {
     check(options.stop.Poll(), "counting was stopped");
     const std::vector<uint8_t> must = matching_files(table, plan, part);
-    ScanPlan::Part left{part.reader, part.manifest, {}};
-    for (const uint32_t entry : part.entries) {
-      const int64_t count = part.manifest->record_count[entry];
-      if (must[entry] && count >= 0) {
+    std::optional<DeleteFinder> finder;
+    if (plan.deletes) finder.emplace(*plan.deletes, *part.reader, part.manifest);
+    ScanPlan::Part left{{part.reader, part.manifest, {}}, {}};
+    for (size_t i = 0; i < part.entries.size(); ++i) {
+      const bool all = must[part.entries[i]] != 0;
+      const int64_t count = all ? live_rows(plan, part, i, finder ? &*finder : nullptr) : kNotKnown;
+      if (count >= 0) {
         rows += count;
       } else {
-        left.entries.push_back(entry);
+        left.entries.push_back(part.entries[i]);
+        if (!part.without.empty()) left.without.push_back(part.without[i]);
       }
     }
     if (!left.entries.empty()) rest.parts.push_back(std::move(left));

@@ -7,7 +7,9 @@
 #include <set>
 
 #include "floe/parallel.h"
+#include "floe/scan/metadata_columns.h"
 #include "floe/scan/scan.h"
+#include "floe/spec/metadata_columns.h"
 #include "floe/spec/projection.h"
 
 namespace floe {
@@ -54,14 +56,20 @@ Origin find_origin(const TableMetadata& table, const ScanOptions& options) {
   return origin;
 }
 
-Schema select(const Schema& schema, const ScanOptions& options) {
+Schema select(const TableMetadata& table, const Schema& schema, const ScanOptions& options) {
   const auto& names = options.select;
-  if (std::find(names.begin(), names.end(), "*") != names.end()) return schema;
+  const bool all = std::find(names.begin(), names.end(), "*") != names.end();
   std::set<int32_t> ids;
+  std::vector<Field> metadata;
   std::vector<std::string> unknown;
   for (const std::string& name : names) {
+    if (name == "*") continue;
     if (const Field* field = find_field(schema, name, options.case_sensitive)) {
       ids.insert(field->id);
+    } else if (std::optional<Field> column = metadata_column(table, schema, name)) {
+      const bool is_new =
+          std::none_of(metadata.begin(), metadata.end(), [&](const Field& each) { return each.id == column->id; });
+      if (is_new) metadata.push_back(*std::move(column));
     } else {
       unknown.push_back(name);
     }
@@ -72,7 +80,22 @@ Schema select(const Schema& schema, const ScanOptions& options) {
     throw InvalidArgument(fmt::format("{} has no column {}. It has {}", table_of(options), fmt::join(unknown, ", "),
                                       fmt::join(known, ", ")));
   }
-  return project(schema, ids);
+  Schema selected = all ? schema : project(schema, ids);
+  selected.fields.insert(selected.fields.end(), metadata.begin(), metadata.end());
+  return selected;
+}
+
+// Metadata columns have no statistics and are no part of the table's schema.
+void refuse_metadata_columns(const Expression& filter, const TableMetadata& table, const Schema& schema,
+                             const ScanOptions& options) {
+  for (const Expression& operand : filter.operands) refuse_metadata_columns(operand, table, schema, options);
+  if (filter.kind != ExprKind::kPredicate) return;
+  const std::string& name = filter.predicate.column;
+  if (find_field(schema, name, options.case_sensitive) || !metadata_column(table, schema, name)) return;
+  throw NotSupported(
+      fmt::format("{}: scans are not filtered by metadata columns such as {}. Select it, and filter the "
+                  "rows that come out",
+                  table_of(options), name));
 }
 
 // --- manifests -------------------------------------------------------------------------------------------------------
@@ -162,9 +185,9 @@ struct OpenManifest {
 };
 
 // Decodes a manifest and drops the entries that are deleted or whose partitions cannot match.
-OpenManifest open_pruned(const ManifestFile& file, const PartitionFilters& filters, Io& io) {
+OpenManifest pruned(ManifestReaderPtr reader, const PartitionFilters& filters) {
   OpenManifest open;
-  open.reader = open_manifest(io, file);
+  open.reader = std::move(reader);
   open.manifest = open.reader->entries();
   const Manifest& manifest = *open.manifest;
   open.keep.resize(manifest.size);
@@ -197,9 +220,15 @@ struct ReadManifest {
 
 ReadManifest read_data_manifest(const ManifestFile& file, const ScanPlan& plan, const PartitionFilters& filters,
                                 const std::vector<int32_t>& columns, Io& io) {
-  OpenManifest open = open_pruned(file, filters, io);
+  const ManifestReaderPtr reader = open_manifest(io, file);
+  if (plan.deletes && !plan.deletes->equality_ids().empty()) {  // in one pass: whoever reads the plan needs them all
+    std::vector<int32_t> all = plan.deletes->equality_ids();
+    all.insert(all.end(), columns.begin(), columns.end());
+    reader->stats(all);
+  }
+  OpenManifest open = pruned(reader, filters);
   if (!columns.empty() && any(open.keep)) keep_only(open.keep, may_match(plan.filter, *open.reader->stats(columns)));
-  return {{open.reader, open.manifest, kept_entries(open)}, open.live};
+  return {{{open.reader, open.manifest, kept_entries(open)}, {}}, open.live};
 }
 
 [[noreturn]] void throw_gone(const NotFound& e, const ScanOptions& options, int64_t snapshot_id) {
@@ -207,15 +236,26 @@ ReadManifest read_data_manifest(const ManifestFile& file, const ScanPlan& plan, 
       fmt::format("{}, snapshot {}: a file of its metadata is gone: {}", table_of(options), snapshot_id, e.what()));
 }
 
-void refuse_deletes(const std::vector<const ManifestFile*>& manifests, const PartitionFilters& filters,
-                    const ScanOptions& options, Io& io) {
-  for (const ManifestFile* manifest : manifests) {
-    if (manifest->content != ManifestContent::kDeletes || !any(open_pruned(*manifest, filters, io).keep)) continue;
-    throw NotSupported(
-        fmt::format("{} has row-level deletes, which this version does not read yet ({}). Compact it "
-                    "with an engine that does, or read an earlier snapshot",
-                    table_of(options), manifest->manifest_path));
-  }
+// Deletes of a partition that cannot match apply to data files that cannot; those of the whole table are of a spec
+// whose partitions tell nothing, and are kept.
+ManifestPart read_delete_manifest(const ManifestFile& file, const PartitionFilters& filters, Io& io) {
+  const ManifestReaderPtr reader = open_manifest(io, file);
+  reader->stats({kDeleteFilePathId});  // with the entries, in one pass
+  OpenManifest open = pruned(reader, filters);
+  ManifestPart part{open.reader, open.manifest, kept_entries(open)};
+  delete_stats(part);
+  return part;
+}
+
+std::shared_ptr<const DeleteIndex> read_deletes(const TableMetadata& table, const ScanPlan& plan,
+                                                const std::vector<const ManifestFile*>& manifests,
+                                                const PartitionFilters& filters, const ScanOptions& options, Io& io) {
+  std::vector<ManifestPart> parts(manifests.size());
+  parallel_for(
+      parts.size(), [&](size_t i) { parts[i] = read_delete_manifest(*manifests[i], filters, io); }, options.stop);
+  std::erase_if(parts, [](const ManifestPart& part) { return part.entries.empty(); });
+  if (parts.empty()) return nullptr;
+  return std::make_shared<const DeleteIndex>(table, plan.schema, std::move(parts));
 }
 
 void plan_manifests(const TableMetadata& table, const Snapshot& snapshot, const ScanOptions& options, Io& io,
@@ -226,8 +266,13 @@ void plan_manifests(const TableMetadata& table, const Snapshot& snapshot, const 
   plan.manifests_total = static_cast<int64_t>(manifests->size());
   plan.manifests_pruned = plan.manifests_total - static_cast<int64_t>(kept.size());
 
-  refuse_deletes(kept, filters, options, io);
-  std::erase_if(kept, [](const ManifestFile* manifest) { return manifest->content != ManifestContent::kData; });
+  const auto data_end = std::stable_partition(kept.begin(), kept.end(), [](const ManifestFile* manifest) {
+    return manifest->content == ManifestContent::kData;
+  });
+  if (data_end != kept.begin()) {
+    plan.deletes = read_deletes(table, plan, {data_end, kept.end()}, filters, options, io);
+  }
+  kept.erase(data_end, kept.end());
 
   const std::vector<int32_t> columns = field_ids(plan.filter);
   std::vector<ReadManifest> found(kept.size());
@@ -261,7 +306,8 @@ ScanPlan plan(const TableMetadata& table, const ScanOptions& options, Io& io) {
   const Origin origin = find_origin(table, options);
   ScanPlan plan;
   plan.schema = origin.schema;
-  plan.projection = select(*plan.schema, options);
+  plan.projection = select(table, *plan.schema, options);
+  refuse_metadata_columns(options.filter, table, *plan.schema, options);
   plan.filter = bind(options.filter, *plan.schema, options.case_sensitive);
   if (!origin.snapshot) return plan;
   plan.snapshot_id = origin.snapshot->snapshot_id;

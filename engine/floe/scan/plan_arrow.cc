@@ -106,6 +106,24 @@ ArrayPtr partition_column(const ScanPlan::Part& part) {
   return check(builder.Finish(), kWhat);
 }
 
+std::shared_ptr<arrow::Field> delete_files_element() { return arrow::field("element", arrow::large_utf8(), false); }
+
+// The paths of the delete files that apply to each file.
+ArrayPtr delete_files_column(const ScanPlan::Part& part, const DeleteIndex* deletes) {
+  const auto paths = std::make_shared<arrow::LargeStringBuilder>();
+  arrow::ListBuilder builder(arrow::default_memory_pool(), paths, arrow::list(delete_files_element()));
+  std::optional<DeleteFinder> finder;
+  if (deletes) finder.emplace(*deletes, *part.reader, part.manifest);
+  for (const uint32_t entry : part.entries) {
+    check(builder.Append(), kWhat);
+    if (!finder) continue;
+    for (const DeleteEntry& file : finder->find(entry).files()) {
+      check(paths->Append(deletes->manifest(file).file_path[file.entry]), kWhat);
+    }
+  }
+  return check(builder.Finish(), kWhat);
+}
+
 std::shared_ptr<arrow::Schema> plan_schema() {
   return arrow::schema({
       arrow::field("file_path", arrow::large_utf8(), false),
@@ -117,10 +135,13 @@ std::shared_ptr<arrow::Schema> plan_schema() {
       arrow::field("file_sequence_number", arrow::int64()),
       arrow::field("spec_id", arrow::int32(), false),
       arrow::field("partition", arrow::utf8(), false),
+      arrow::field("first_row_id", arrow::int64()),
+      arrow::field("delete_files", arrow::list(delete_files_element()), false),
   });
 }
 
-std::shared_ptr<arrow::RecordBatch> to_batch(const ScanPlan::Part& part, const std::shared_ptr<arrow::Schema>& schema) {
+std::shared_ptr<arrow::RecordBatch> to_batch(const ScanPlan::Part& part, const DeleteIndex* deletes,
+                                             const std::shared_ptr<arrow::Schema>& schema) {
   const ManifestPtr& manifest = part.manifest;
   const auto n = static_cast<int64_t>(part.entries.size());
   arrow::ArrayVector columns = {
@@ -131,6 +152,7 @@ std::shared_ptr<arrow::RecordBatch> to_batch(const ScanPlan::Part& part, const s
       number_column(manifest, manifest->snapshot_id),
       number_column(manifest, manifest->sequence_number),
       number_column(manifest, manifest->file_sequence_number),
+      number_column(manifest, manifest->first_row_id),
   };
   if (part.entries.size() < manifest->size) {
     const arrow::UInt32Array rows(n,
@@ -140,20 +162,23 @@ std::shared_ptr<arrow::RecordBatch> to_batch(const ScanPlan::Part& part, const s
       column = check(arrow::compute::Take(*column, rows, arrow::compute::TakeOptions::NoBoundsCheck()), kWhat);
     }
   }
-  columns.push_back(check(arrow::MakeArrayFromScalar(arrow::Int32Scalar(manifest->spec_id), n), kWhat));
+  const ArrayPtr first_row_ids = std::move(columns.back());
+  columns.back() = check(arrow::MakeArrayFromScalar(arrow::Int32Scalar(manifest->spec_id), n), kWhat);
   columns.push_back(partition_column(part));
+  columns.push_back(first_row_ids);
+  columns.push_back(delete_files_column(part, deletes));
   return arrow::RecordBatch::Make(schema, n, std::move(columns));
 }
 
 class PlanReader final : public arrow::RecordBatchReader {
  public:
-  explicit PlanReader(std::vector<ScanPlan::Part> parts) : parts_(std::move(parts)) {}
+  explicit PlanReader(const ScanPlan& plan) : parts_(plan.parts), deletes_(plan.deletes) {}
 
   std::shared_ptr<arrow::Schema> schema() const override { return schema_; }
 
   arrow::Status ReadNext(std::shared_ptr<arrow::RecordBatch>* out) override {
     try {
-      *out = next_ < parts_.size() ? to_batch(parts_[next_++], schema_) : nullptr;
+      *out = next_ < parts_.size() ? to_batch(parts_[next_++], deletes_.get(), schema_) : nullptr;
       return arrow::Status::OK();
     } catch (...) {
       return to_status(std::current_exception());
@@ -163,6 +188,7 @@ class PlanReader final : public arrow::RecordBatchReader {
  private:
   const std::shared_ptr<arrow::Schema> schema_ = plan_schema();
   const std::vector<ScanPlan::Part> parts_;
+  const std::shared_ptr<const DeleteIndex> deletes_;
   size_t next_ = 0;
 };
 
@@ -171,7 +197,7 @@ class PlanReader final : public arrow::RecordBatchReader {
 std::unique_ptr<arrow::RecordBatchReader> to_arrow(const ScanPlan& plan) {
   static const arrow::Status initialized = arrow::compute::Initialize();
   check(initialized, "Arrow's compute functions");
-  return std::make_unique<PlanReader>(plan.parts);
+  return std::make_unique<PlanReader>(plan);
 }
 
 }  // namespace floe

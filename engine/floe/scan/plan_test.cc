@@ -103,32 +103,63 @@ TEST(Plan, PartitionsOfOlderSpecsPruneByTheirOwn) {
   EXPECT_TRUE(paths(plan(table.metadata, where("day = '1970-01-12'"), *table.io)).empty());
 }
 
-TEST(Plan, DeleteFilesAreRefusedWhereTheyMayMatter) {
+TEST(Plan, DeleteFilesOfOtherPartitionsAreNotRead) {
   TestTable table(events(), by_day());
-  table.append({table.write({event(1, 10)})});
+  table.append({table.write({event(1, 10)}), table.write({event(2, 20)})});
   DataFile deletes = table.write({event(1, 10)});
   deletes.content = FileContent::kPositionDeletes;
   table.append({deletes}, ManifestContent::kDeletes);
-  ScanOptions options;
-  options.table_name = "db.events";
+  EXPECT_EQ(plan(table.metadata, {}, *table.io).deletes->size(), 1u);
+  EXPECT_EQ(plan(table.metadata, where("id = 1"), *table.io).deletes->size(), 1u);
+  EXPECT_EQ(plan(table.metadata, where("day = '1970-01-21'"), *table.io).deletes, nullptr);
+}
+
+TEST(Plan, MetadataColumnsAreSelectedByNameAndNeverByStar) {
+  TestTable table(events(), by_day());
+  const auto select = [&](std::vector<std::string> names) {
+    std::vector<std::string> found;
+    for (const Field& each : plan(table.metadata, {.select = std::move(names)}, *table.io).projection.fields) {
+      found.push_back(fmt::format("{} {}", each.id, each.name));
+    }
+    return found;
+  };
+  EXPECT_THAT(select({"*"}), ElementsAre("1 id", "2 day", "3 place"));
+  EXPECT_THAT(select({"_pos", "*", "_file", "_pos"}),
+              ElementsAre("1 id", "2 day", "3 place", "2147483645 _pos", "2147483646 _file"));
+  EXPECT_THAT(select({"_spec_id", "_deleted", "_partition"}),
+              ElementsAre("2147483643 _spec_id", "2147483644 _deleted", "2147483642 _partition"));
+  EXPECT_THROW(select({"_row_id"}), InvalidArgument);  // no row lineage before version 3
+  table.metadata.format_version = 3;
+  EXPECT_THAT(select({"_row_id", "_last_updated_sequence_number"}),
+              ElementsAre("2147483540 _row_id", "2147483539 _last_updated_sequence_number"));
+}
+
+TEST(Plan, Trap21ColumnsOfUsersMayHaveTheNamesOfMetadataColumns) {
+  Schema schema = events();
+  schema.fields.push_back(field(6, "_pos", primitive(TypeKind::kString)));
+  TestTable table(schema);
+  const ScanPlan found = plan(table.metadata, {.filter = parse_filter("_pos = 'x'"), .select = {"_pos"}}, *table.io);
+  ASSERT_EQ(found.projection.fields.size(), 1u);
+  EXPECT_EQ(found.projection.fields[0].id, 6);
+}
+
+TEST(Plan, FiltersOnMetadataColumnsAreRefused) {
+  TestTable table(events());
   try {
-    plan(table.metadata, options, *table.io);
+    plan(table.metadata, where("id = 1 and not (_pos > 5)"), *table.io);
     FAIL();
   } catch (const NotSupported& e) {
-    EXPECT_THAT(e.what(), HasSubstr("db.events"));
+    EXPECT_THAT(e.what(), HasSubstr("_pos"));
   }
-  EXPECT_EQ(plan(table.metadata, where("day = '1970-01-12'"), *table.io).files(), 0);
+}
 
-  // Delete files that are gone again refuse nothing.
-  TestTable compacted(events(), by_day());
-  compacted.append({compacted.write({event(1, 10)})});
-  compacted.append_entries({{.status = EntryStatus::kDeleted,
-
-                             .sequence_number = 1,
-                             .file_sequence_number = 1,
-                             .file = deletes}},
-                           ManifestContent::kDeletes);
-  EXPECT_EQ(plan(compacted.metadata, {}, *compacted.io).files(), 1);
+TEST(Plan, PartitionColumnHasTheFieldsOfAllSpecs) {
+  TestTable table(events(), by_day());
+  table.metadata.partition_specs.push_back({.spec_id = 1,
+                                            .fields = {{{2}, 1000, "gone", {TransformKind::kVoid}},
+                                                       {{1}, 1001, "id_bucket", {TransformKind::kBucket, 16}}}});
+  const Schema projection = plan(table.metadata, {.select = {"_partition"}}, *table.io).projection;
+  EXPECT_EQ(to_string(projection.fields[0].type), "struct<1000: gone: optional date, 1001: id_bucket: optional int>");
 }
 
 TEST(Plan, Trap19SnapshotsByIdTimeAndRefWithTheirSchemas) {

@@ -5,6 +5,7 @@
 #include <arrow/util/cancel.h>
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,8 +13,10 @@
 
 #include "floe/expression/expression.h"
 #include "floe/file/parquet_reader.h"
+#include "floe/file/positions.h"
 #include "floe/io/io.h"
 #include "floe/manifest/manifest.h"
+#include "floe/scan/delete_index.h"
 #include "floe/spec/table_metadata.h"
 
 namespace floe {
@@ -30,6 +33,7 @@ struct ScanOptions {
   std::optional<int64_t> limit;
   int64_t batch_rows = 131'072;
   int64_t read_ahead_bytes = 64 << 20;  // decoded data waiting for the consumer
+  int64_t delete_bytes = 256 << 20;     // what was read of delete files, kept for the data files to come
   bool ordered = true;                  // files and rows in plan order; false: as they come
   std::string table_name;               // for messages
   arrow::StopToken stop = arrow::StopToken::Unstoppable();
@@ -37,16 +41,17 @@ struct ScanOptions {
 
 // The files to read: entries of shared, immutable manifests. Nothing is copied out of them.
 struct ScanPlan {
-  struct Part {
-    ManifestReaderPtr reader;
-    ManifestPtr manifest;
-    std::vector<uint32_t> entries;  // which of the manifest's entries
+  struct Part : ManifestPart {  // of a manifest of data files
+    // Rows to leave out besides those that are deleted, beside `entries`: for changes that are not committed yet.
+    // Empty, or null where there are none.
+    std::vector<std::shared_ptr<const Positions>> without;
   };
   SchemaPtr schema;                    // that the columns and the filter are of
   Schema projection;                   // what comes out
   BoundExpression filter;              // bound to `schema`
   std::optional<int64_t> snapshot_id;  // nullopt: an empty table
   std::vector<Part> parts;
+  std::shared_ptr<const DeleteIndex> deletes;  // null: none matter
 
   int64_t manifests_total = 0, manifests_pruned = 0;
   int64_t files_total = 0, files_pruned = 0;  // of the manifests that were read
@@ -56,12 +61,13 @@ struct ScanPlan {
 
 // Plans a scan: reads the manifest list and, in parallel, only the manifests whose partition summaries may match.
 // Throws NotFound if the snapshot or a file of metadata is gone, CorruptFile if one cannot be decoded, InvalidArgument
-// for columns that are not there, NotSupported if rows that may match have delete files (until those are read).
+// for columns that are not there, NotSupported for filters on metadata columns.
 ScanPlan plan(const TableMetadata& table, const ScanOptions& options, Io& io);
 
 // The plan as a table, one row per file: file_path, file_format, record_count, file_size_in_bytes, snapshot_id,
-// sequence_number, file_sequence_number, spec_id, partition (JSON text by the names of the partition fields). One batch
-// a manifest, made when it is asked for; columns are the manifest's own memory where all of its files are planned.
+// sequence_number, file_sequence_number, spec_id, partition (JSON text by the names of the partition fields),
+// first_row_id, delete_files (paths; one for each deletion vector, too). One batch a manifest, made when it is asked
+// for; columns are the manifest's own memory where all of its files are planned.
 std::unique_ptr<arrow::RecordBatchReader> to_arrow(const ScanPlan& plan);
 
 // What reading a plan has done so far, as it happens: row groups and rows too.
@@ -77,6 +83,27 @@ struct ScanCounters : ParquetScanCounters {
 // NotSupported at once if the plan has files of a format that is not read.
 std::unique_ptr<arrow::RecordBatchReader> read(const TableMetadata& table, ScanPlan plan, const ScanOptions& options,
                                                IoPtr io, std::shared_ptr<ScanCounters> counters = nullptr);
+
+// The rows of one planned file that match.
+struct FoundRows {
+  size_t part = 0;   // of the plan
+  size_t index = 0;  // of the part's `entries`
+  // Surely every row of the file that is not deleted matches, by its bounds or its partition. Then the file was not
+  // read, and there are no positions.
+  bool all = false;
+  Positions positions;  // that match and are not deleted
+};
+
+// Finds the rows that match the plan's filter, file by file in the plan's order, reading nothing but the filter's
+// columns. Files without any are left out. `found` is called on the calling thread, while the next files are being read
+// ahead. Throws as reading does.
+void find_rows(const TableMetadata& table, const ScanPlan& plan, const ScanOptions& options, IoPtr io,
+               const std::function<void(FoundRows)>& found);
+
+// The rows of the plan's files that are deleted by position already: of deletion vectors and position delete files, in
+// the plan's order, only of files that have some. What is written in their place must have them too.
+void find_deleted(const TableMetadata& table, const ScanPlan& plan, const ScanOptions& options, IoPtr io,
+                  const std::function<void(FoundRows)>& found);
 
 // The number of matching rows, at most `options.limit`: from metadata alone where a file matches wholly, by reading the
 // filter's columns of the others.

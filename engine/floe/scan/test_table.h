@@ -84,14 +84,19 @@ struct TestTable {
     return append_entries(std::move(entries), content);
   }
 
-  const Snapshot& append_entries(std::vector<ManifestEntry> entries, ManifestContent content = ManifestContent::kData) {
+  // Of the default spec, or another one.
+  const Snapshot& append_entries(std::vector<ManifestEntry> entries, ManifestContent content = ManifestContent::kData,
+                                 const PartitionSpec* spec = nullptr) {
+    const int32_t version = metadata.format_version;
     auto snapshot = std::make_shared<Snapshot>();
     snapshot->snapshot_id = 1000 + static_cast<int64_t>(metadata.snapshots.size());
     snapshot->sequence_number = ++metadata.last_sequence_number;
     snapshot->timestamp_ms = 1'000'000 + 1000 * snapshot->sequence_number;
     snapshot->schema_id = metadata.current_schema_id;
     snapshot->manifest_list = path(fmt::format("snap-{}.avro", snapshot->snapshot_id));
-    ManifestWriter writer(2, *current_schema(metadata), default_spec(metadata), content, snapshot->snapshot_id);
+    if (version >= 3) snapshot->first_row_id = metadata.next_row_id;
+    ManifestWriter writer(version, *current_schema(metadata), spec ? *spec : default_spec(metadata), content,
+                          snapshot->snapshot_id);
     for (ManifestEntry& entry : entries) {
       if (entry.snapshot_id == 0) entry.snapshot_id = snapshot->snapshot_id;
       writer.add(entry);
@@ -100,9 +105,7 @@ struct TestTable {
     manifest.sequence_number = snapshot->sequence_number;
     io->write(manifest.manifest_path, bytes);
     manifests.push_back(manifest);
-    int64_t next_row_id = 0;
-    std::vector<ManifestFile> all = manifests;
-    io->write(snapshot->manifest_list, write_manifest_list(2, *snapshot, all, &next_row_id));
+    io->write(snapshot->manifest_list, write_manifest_list(version, *snapshot, manifests, &metadata.next_row_id));
     metadata.snapshots.push_back(snapshot);
     metadata.current_snapshot_id = snapshot->snapshot_id;
     metadata.snapshot_log.push_back({snapshot->timestamp_ms, snapshot->snapshot_id});

@@ -10,8 +10,9 @@ class CacheStats(TypedDict):
     bytes: int
 
 class PlannedFile(TypedDict):
-    """A data file as manifests describe it. Partition values and bounds are in binary single-value form."""
+    """A data or delete file as manifests describe it. Partition values and bounds are in binary single-value form."""
 
+    content: int
     file_path: str
     file_format: str
     spec_id: int
@@ -27,7 +28,12 @@ class PlannedFile(TypedDict):
     upper_bounds: dict[int, bytes]
     key_metadata: bytes | None
     split_offsets: list[int]
+    equality_ids: list[int]
     sort_order_id: int | None
+    first_row_id: int | None
+    referenced_data_file: str | None
+    content_offset: int | None
+    content_size_in_bytes: int | None
 
 class Batch:
     """One record batch; ``pyarrow.record_batch`` takes it."""
@@ -87,6 +93,14 @@ class Plan:
 
         Raises:
             InvalidArgument: There is no file of that number.
+        """
+
+    def delete_files(self, index: int) -> list[PlannedFile]:
+        """The delete files that apply to one file.
+
+        Raises:
+            InvalidArgument: There is no file of that number.
+            CorruptFile: What the manifests say of its deletes contradicts itself.
         """
 
     def read(self) -> BatchStream:

@@ -292,19 +292,28 @@ def test_the_engine_reads_on_after_pyiceberg_wrote(three: FloeTable) -> None:
     assert three.scan().plan().files == 3
 
 
-def test_delete_files_are_pyicebergs_to_read(catalog: FloeCatalog) -> None:
+def test_what_the_engine_does_not_read_is_pyicebergs(catalog: FloeCatalog) -> None:
     table = catalog.create_table("ns.t", SCHEMA)
     table.append(rows(1, 2))
-    with mock.patch.object(FloeScan, "plan", side_effect=floe_engine.NotSupported("delete files")):
+    with mock.patch.object(FloeScan, "plan", side_effect=floe_engine.NotSupported("format ORC")):
         assert ids(table.scan()) == [1, 2]
         assert table.scan().count() == 2
         assert [batch.num_rows for batch in table.scan().to_arrow_batch_reader()] == [2]
     version_3 = catalog.create_table("ns.v3", SCHEMA, properties={"format-version": "3"})
     with (
-        mock.patch.object(FloeScan, "plan", side_effect=floe_engine.NotSupported("delete files")),
-        pytest.raises(floe_engine.NotSupported, match="delete files"),
+        mock.patch.object(FloeScan, "plan", side_effect=floe_engine.NotSupported("format ORC")),
+        pytest.raises(floe_engine.NotSupported, match="format ORC"),
     ):
         version_3.scan().to_arrow()
+
+
+def test_metadata_columns_are_selected_by_name(three: FloeTable) -> None:
+    found = three.scan(selected_fields=("*", "_file", "_pos")).to_arrow()
+    assert found.column_names[-2:] == ["_file", "_pos"]
+    assert set(found["_file"].to_pylist()) == {task.file.file_path for task in three.scan().plan_files()}
+    assert "_pos" not in three.scan().to_arrow().column_names
+    with pytest.raises(floe_engine.NotSupported, match="_pos"):
+        three.scan("_pos > 1").plan()
 
 
 def test_dictionary_columns_are_pyicebergs_to_read(three: FloeTable) -> None:

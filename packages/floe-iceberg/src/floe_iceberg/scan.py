@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyiceberg.catalog import Catalog
 
+    from floe_engine._core import PlannedFile
+
 S = TypeVar("S", bound="FloeScan")
 T = TypeVar("T")
 
@@ -42,13 +44,15 @@ INCLUDE_EMPTY_FILES = "include_empty_files"
 class FloeScan(DataScan):
     """A scan that the engine plans and reads.
 
-    What it does not do yet (tables with delete files, data files other than Parquet) runs PyIceberg's own code where
-    the table is of format version 1 or 2.
+    What it does not do yet (data files other than Parquet) runs PyIceberg's own code where the table is of format
+    version 1 or 2. Beside the table's columns, `_file`, `_pos`, `_spec_id`, `_partition`, `_deleted` (which has deleted
+    rows come out, marked) and in version 3 `_row_id` and `_last_updated_sequence_number` may be selected.
 
     Example:
         >>> scan = table.scan("dep_delay > 60", selected_fields=("carrier",))  # doctest: +SKIP
         >>> scan.to_arrow()  # doctest: +SKIP
         >>> scan.plan().files_pruned  # doctest: +SKIP
+        >>> table.scan(selected_fields=("*", "_file", "_pos")).to_arrow()  # doctest: +SKIP
     """
 
     # The parameters are exactly those of TableScan: PyIceberg reads each back as an attribute to make changed copies.
@@ -135,7 +139,7 @@ class FloeScan(DataScan):
         Raises:
             InvalidArgumentError: The filter or the selection names a column that is not there.
             NotFoundError: The snapshot is gone.
-            NotSupported: The snapshot has delete files.
+            CorruptFileError: A manifest is broken, or what it says of deletes contradicts itself.
         """
         if not self._filter_json and not isinstance(self._row_filter, (str, AlwaysTrue)):
             self._filter_json = expression.to_json(self._row_filter)
@@ -308,13 +312,19 @@ class FloeFileScanTask(FileScanTask):
     def file(self) -> DataFile:  # type: ignore[override]
         """The file as manifests describe it."""
         if (file := self.__dict__.get("_file")) is None:
-            file = self.__dict__["_file"] = _data_file(self._plan, self._index)
+            file = self.__dict__["_file"] = _data_file(self._plan.file(self._index))
         return cast(DataFile, file)
 
     @property  # type: ignore[misc]
     def delete_files(self) -> set[DataFile]:  # type: ignore[override]
-        """None: the engine does not plan snapshots that have some."""
-        return set()
+        """The delete files that apply to the file. PyIceberg's `DataFile` has no properties for the parts that only
+        deletion vectors have; they are in its record: `delete_file[16:]` is `first_row_id`, `referenced_data_file`,
+        `content_offset` and `content_size_in_bytes`.
+        """
+        if (files := self.__dict__.get("_delete_files")) is None:
+            found = {_data_file(planned) for planned in self._plan.delete_files(self._index)}
+            files = self.__dict__["_delete_files"] = found
+        return cast(set[DataFile], files)
 
     @property  # type: ignore[misc]
     def residual(self) -> BooleanExpression:  # type: ignore[override]
@@ -334,14 +344,22 @@ class FloeFileScanTask(FileScanTask):
         return FileScanTask, (self.file, self.delete_files, self.residual)
 
 
-def _data_file(plan: floe_engine.Plan, index: int) -> DataFile:
-    planned = plan.file(index)
+def _data_file(planned: PlannedFile) -> DataFile:
     partition = [
         None if value is None else from_bytes(_primitive(name), value)
         for name, value in zip(planned["partition_types"], planned["partition"], strict=True)
     ]
+    # PyIceberg's records of version 2 have no place for what deletion vectors need, and its own are of version 2.
+    more: dict[str, Any] = {}
+    if planned["content"] != DataFileContent.DATA:
+        more = {
+            "_table_format_version": 3,
+            "referenced_data_file": planned["referenced_data_file"],
+            "content_offset": planned["content_offset"],
+            "content_size_in_bytes": planned["content_size_in_bytes"],
+        }
     file = DataFile.from_args(
-        content=DataFileContent.DATA,
+        content=DataFileContent(planned["content"]),
         file_path=planned["file_path"],
         file_format=FileFormat(planned["file_format"]),
         partition=Record(*partition),
@@ -355,7 +373,9 @@ def _data_file(plan: floe_engine.Plan, index: int) -> DataFile:
         upper_bounds=planned["upper_bounds"],
         key_metadata=planned["key_metadata"],
         split_offsets=planned["split_offsets"],
+        equality_ids=planned["equality_ids"] or None,
         sort_order_id=planned["sort_order_id"],
+        **more,
     )
     file.spec_id = planned["spec_id"]
     return file
