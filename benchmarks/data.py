@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 if TYPE_CHECKING:
     from pyiceberg.catalog.sql import SqlCatalog
+    from pyiceberg.table.update import SetSnapshotRefUpdate
 
 ROWS = 5_000_000
 FIRST_DAY = dt.datetime(2024, 1, 1)
@@ -119,18 +120,18 @@ def metadata_location(data: Path, name: str) -> str:
     return pyiceberg_catalog(data / name).load_table("bench.rows").metadata_location
 
 
-def large_manifests(data: Path, name: str, manifests: int, entries: int) -> None:
+def large_manifests(data: Path, name: str, manifests: int, entries: int, entries_a_block: int = 1) -> None:
     """A table of many data files that do not exist, in manifests as PyIceberg writes them (one entry a block).
 
     Partitioned by day: each manifest holds one day's files in turn. Bounds of `id` are not clustered.
     """
+    assert entries % entries_a_block == 0
     from pyiceberg.io.pyarrow import PyArrowFileIO, _pyarrow_to_schema_without_ids
     from pyiceberg.manifest import write_manifest, write_manifest_list
     from pyiceberg.partitioning import PartitionField, PartitionSpec
     from pyiceberg.schema import assign_fresh_schema_ids
-    from pyiceberg.table.refs import MAIN_BRANCH, SnapshotRefType
     from pyiceberg.table.snapshots import Operation, Snapshot, Summary
-    from pyiceberg.table.update import AddSnapshotUpdate, SetSnapshotRefUpdate
+    from pyiceberg.table.update import AddSnapshotUpdate
     from pyiceberg.transforms import DayTransform
 
     with built_once(data / name) as build:
@@ -150,6 +151,7 @@ def large_manifests(data: Path, name: str, manifests: int, entries: int) -> None
             with write_manifest(
                 2, table.spec(), table.schema(), io.new_output(f"{metadata_dir}/m{m}.avro"), snapshot_id, "deflate"
             ) as writer:
+                _gather_blocks(writer, entries_a_block)
                 for e in range(entries):
                     writer.add_entry(_entry(m * entries + e, day, random, snapshot_id, table.location()))
             written.append(writer.to_manifest_file())
@@ -164,10 +166,27 @@ def large_manifests(data: Path, name: str, manifests: int, entries: int) -> None
             summary=Summary(Operation.APPEND),
             schema_id=0,
         )
-        ref = SetSnapshotRefUpdate(
-            ref_name=MAIN_BRANCH, type=SnapshotRefType.BRANCH, snapshot_id=snapshot_id, parent_snapshot_id=None
-        )
-        catalog.commit_table(table, (), (AddSnapshotUpdate(snapshot=snapshot), ref))
+        catalog.commit_table(table, (), (AddSnapshotUpdate(snapshot=snapshot), main_at(snapshot_id)))
+
+
+def main_at(snapshot_id: int) -> SetSnapshotRefUpdate:
+    from pyiceberg.table.update import SetSnapshotRefUpdate
+
+    update = {"action": "set-snapshot-ref", "ref-name": "main", "type": "branch", "snapshot-id": snapshot_id}
+    return SetSnapshotRefUpdate.model_validate(update)
+
+
+def _gather_blocks(writer: Any, entries: int) -> None:
+    """PyIceberg's writer of manifests gives each entry a block; afterwards it gives `entries` of them one."""
+    write_block, waiting = writer._writer.write_block, []
+
+    def gather(block: list[Any]) -> None:
+        waiting.extend(block)
+        if len(waiting) == entries:
+            write_block(waiting)
+            waiting.clear()
+
+    writer._writer.write_block = gather
 
 
 def _entry(number: int, day: int, random: Any, snapshot_id: int, location: str) -> Any:
@@ -199,8 +218,8 @@ def _entry(number: int, day: int, random: Any, snapshot_id: int, location: str) 
         record_count=50_000,
         file_size_in_bytes=3_000_000 + number % 1000,
         column_sizes={i: 300_000 + number % 977 + i for i in columns},
-        value_counts={i: 50_000 for i in columns},
-        null_value_counts={i: 0 for i in columns},
+        value_counts=dict.fromkeys(columns, 50000),
+        null_value_counts=dict.fromkeys(columns, 0),
         nan_value_counts={3: 0},
         lower_bounds={i: to_bytes(t, low_) for i, (t, low_, _) in bounded.items()},
         upper_bounds={i: to_bytes(t, high) for i, (t, _, high) in bounded.items()},
@@ -209,7 +228,10 @@ def _entry(number: int, day: int, random: Any, snapshot_id: int, location: str) 
     )
     file.spec_id = 0
     return ManifestEntry.from_args(
-        status=ManifestEntryStatus.ADDED, snapshot_id=snapshot_id, sequence_number=None, file_sequence_number=None,
+        status=ManifestEntryStatus.ADDED,
+        snapshot_id=snapshot_id,
+        sequence_number=None,
+        file_sequence_number=None,
         data_file=file,
     )
 
@@ -218,15 +240,19 @@ def hundred_manifests(data: Path) -> None:
     large_manifests(data, "hundred_manifests", 100, 1_000)
 
 
+def hundred_manifests_in_blocks(data: Path) -> None:
+    """The same files in blocks of 64 KB, as this engine writes them."""
+    large_manifests(data, "hundred_manifests_in_blocks", 100, 1_000, entries_a_block=100)
+
+
 def thousand_manifests(data: Path) -> None:
     large_manifests(data, "thousand_manifests", 1_000, 1)
 
 
 def many_snapshots(data: Path) -> None:
     """A table of 2,000 snapshots: 1.3 MB of metadata.json."""
-    from pyiceberg.table.refs import MAIN_BRANCH, SnapshotRefType
     from pyiceberg.table.snapshots import Operation, Snapshot, Summary
-    from pyiceberg.table.update import AddSnapshotUpdate, SetSnapshotRefUpdate
+    from pyiceberg.table.update import AddSnapshotUpdate
 
     with built_once(data / "many_snapshots") as build:
         if not build:
@@ -249,15 +275,5 @@ def many_snapshots(data: Path) -> None:
                 schema_id=0,
             )
             updates.append(AddSnapshotUpdate(snapshot=snapshot))
-        updates.append(
-            SetSnapshotRefUpdate(
-                ref_name=MAIN_BRANCH, type=SnapshotRefType.BRANCH, snapshot_id=10**18 + 2000, parent_snapshot_id=None
-            )
-        )
+        updates.append(main_at(10**18 + 2000))
         catalog.commit_table(table, (), tuple(updates))
-
-
-BUILDERS: dict[str, Callable[[Path], None]] = {
-    b.__name__: b
-    for b in (arrow_input, ten_files, partitioned, hundred_manifests, thousand_manifests, many_snapshots)
-}

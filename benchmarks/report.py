@@ -16,7 +16,9 @@ def table(report: dict[str, Any]) -> Table:
     """Times as multiples of the limit, with CPU seconds and peak memory of this engine."""
     systems = [s for s in systems_of(report) if s != "limit"]
     machine = report["machine"]
-    grid = Table(title=f"{report['when']}, {machine['cpu']}, {machine['cores']} cores; multiples of the limit, lower is better")
+    grid = Table(
+        title=f"{report['when']}, {machine['cpu']}, {machine['cores']} cores; multiples of the limit, lower is better"
+    )
     for heading in ("work", "limit", *systems, "reach", "floe CPU", "floe peak", "limit peak"):
         grid.add_column(heading, justify="left" if heading == "work" else "right")
     for work in report["works"]:

@@ -169,7 +169,9 @@ def sql_literal(value: Any) -> str:
     return f"'{value.isoformat()}'" if isinstance(value, dt.datetime) else str(value)
 
 
-def iceberg_scan(open_table: Callable[[Path, str], Any], name: str, columns: list[str] | None, where: list[Filter]) -> Prepare:
+def iceberg_scan(
+    open_table: Callable[[Path, str], Any], name: str, columns: list[str] | None, where: list[Filter]
+) -> Prepare:
     def prepare(data: Path, scratch: Path) -> Run:
         table = open_table(data, name)
         text = " and ".join(f"{c} >= {sql_literal(a)} and {c} < {sql_literal(b)}" for c, a, b in where)
@@ -240,8 +242,15 @@ def duckdb_scan(name: str, columns: list[str] | None, where: list[Filter]) -> Pr
     return prepare
 
 
-def scan(name: str, title: str, reach: float, table: str, data: Callable[[Path], None], columns: list[str] | None,
-         where: list[Filter]) -> Work:
+def scan(
+    name: str,
+    title: str,
+    reach: float,
+    table: str,
+    data: Callable[[Path], None],
+    columns: list[str] | None,
+    where: list[Filter],
+) -> Work:
     return Work(
         name=name,
         title=title,
@@ -379,8 +388,19 @@ def duckdb_plan(name: str, where: str | None) -> Prepare:
     return prepare
 
 
-def plan(name: str, title: str, reach: float, table: str, data: Callable[[Path], None], row_filter: str | None,
-         *, warm: bool = False, objects: bool = False, matching: Callable[[Path], bool] = lambda _: True) -> Work:
+def plan(
+    name: str,
+    title: str,
+    reach: float,
+    table: str,
+    data: Callable[[Path], None],
+    row_filter: str | None,
+    *,
+    warm: bool = False,
+    objects: bool = False,
+    matching: Callable[[Path], bool] = lambda _: True,
+    limit_table: str | None = None,
+) -> Work:
     return Work(
         name=name,
         title=title,
@@ -388,7 +408,7 @@ def plan(name: str, title: str, reach: float, table: str, data: Callable[[Path],
         reach=reach,
         data=data,
         systems={
-            "limit": inflate_limit(table, matching),
+            "limit": inflate_limit(limit_table or table, matching),
             "floe": floe_plan(table, row_filter, warm, objects),
             "pyiceberg": pyiceberg_plan(table, row_filter),
         } | ({"duckdb": duckdb_plan(table, row_filter)} if row_filter is None else {}),
@@ -404,17 +424,25 @@ def is_day_eleven(manifest: Path) -> bool:
     return number * inputs.DAYS // 100 == 10
 
 
+def both_hundreds(data: Path) -> None:
+    inputs.hundred_manifests(data)
+    inputs.hundred_manifests_in_blocks(data)
+
+
+HUNDRED = ("hundred_manifests", inputs.hundred_manifests)
+BLOCKS = ("hundred_manifests_in_blocks", both_hundreds)
+
 PLANS = [
-    plan("plan", "plan 100,000 files, cold", 1.0, "hundred_manifests", inputs.hundred_manifests, None),
-    plan("plan-warm", "plan 100,000 files, warm cache", 0.1, "hundred_manifests", inputs.hundred_manifests, None, warm=True),
-    plan("plan-objects", "plan 100,000 files, as Python objects", 3.0, "hundred_manifests", inputs.hundred_manifests, None,
-         objects=True),
-    plan("plan-id", "plan one id out of unclustered bounds", 0.7, "hundred_manifests", inputs.hundred_manifests,
-         "id = 123456789012"),
-    plan("plan-day", "plan one day (partition pruning)", 3.0, "hundred_manifests", inputs.hundred_manifests, ONE_DAY,
-         matching=is_day_eleven),
+    plan("plan", "plan 100,000 files, cold", 1.0, *HUNDRED, None),
+    plan("plan-warm", "plan 100,000 files, warm cache", 0.1, *HUNDRED, None, warm=True),
+    plan("plan-objects", "plan 100,000 files, as Python objects", 3.0, *HUNDRED, None, objects=True),
+    plan(
+        "plan-blocks", "plan 100,000 files, cold, blocks of 64 KB", 0.4, *BLOCKS, None, limit_table="hundred_manifests"
+    ),
+    plan("plan-id", "plan one id out of unclustered bounds", 0.7, *HUNDRED, "id = 123456789012"),
+    plan("plan-day", "plan one day (partition pruning)", 3.0, *HUNDRED, ONE_DAY, matching=is_day_eleven),
     plan("plan-small", "plan 1,000 manifests of one entry", 2.0, "thousand_manifests", inputs.thousand_manifests, None),
-]  # fmt: skip
+]
 
 # --- commits --------------------------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""The flights that left New York in 2013 become an Iceberg table: created, filled month by month, scanned, looked back at.
+"""The flights that left New York in 2013 become an Iceberg table: made, filled by month, scanned, looked back at.
 
 Run it with `make demo`. It keeps its table below `build/demo` (or the folder given as the only argument), and starts
 anew each time.
@@ -16,12 +16,13 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
-from floe_core.models import PartitionField, PartitionSpec, SchemaField, TableConfig, TableSchema
-from floe_iceberg import FloeTable, load_catalog
-from floe_iceberg.plugin import IcebergStoragePlugin
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
+
+from floe_core.models import PartitionField, PartitionSpec, SchemaField, TableConfig, TableSchema
+from floe_iceberg import FloeTable, load_catalog
+from floe_iceberg.plugin import IcebergStoragePlugin
 
 COLUMNS = {
     "carrier": "string",
@@ -111,11 +112,14 @@ def look_for_late_flights(table: FloeTable) -> None:
     stream = plan.read()
     late = pa.table(stream)
     elapsed = (time.perf_counter() - started) * 1000
-    console.print(f"More than an hour late in the first week of July: [bold]{late.num_rows:,}[/] flights, in {elapsed:.0f} ms")
+    console.print(
+        f"More than an hour late in the first week of July: [bold]{late.num_rows:,}[/] flights, in {elapsed:.0f} ms"
+    )
     groups = stream.counters
     console.print(
         f"  pruned: {plan.manifests_pruned} of {plan.manifests_total} manifests, by their partitions\n"
-        f"          {plan.files_pruned} of {plan.files_total} files in the manifests that are left, by partition and bounds\n"
+        f"          {plan.files_pruned} of {plan.files_total} files in the manifests that are left,"
+        f" by partition and bounds\n"
         f"          {groups['row_groups_pruned']} of {groups['row_groups_pruned'] + groups['row_groups_read']}"
         f" row groups in the files that are left, by statistics\n"
     )
@@ -125,9 +129,8 @@ def look_for_late_flights(table: FloeTable) -> None:
 
 def look_back(table: FloeTable) -> None:
     first = table.history()[0].snapshot_id
-    console.print(
-        f"Rows now: {table.scan().count():,}; in the first snapshot ({first}): {table.scan(snapshot_id=first).count():,}\n"
-    )
+    now, then = table.scan().count(), table.scan(snapshot_id=first).count()
+    console.print(f"Rows now: {now:,}; in the first snapshot ({first}): {then:,}\n")
 
 
 def show_snapshots(table: FloeTable) -> None:
@@ -136,8 +139,9 @@ def show_snapshots(table: FloeTable) -> None:
         grid.add_column(heading, justify="right" if heading in ("added", "rows") else "left")
     for snapshot in table.snapshots():
         summary = snapshot.summary
+        assert summary is not None
         committed = time.strftime("%H:%M:%S", time.localtime(snapshot.timestamp_ms / 1000))
-        added, total = (f"{int(summary[key]):,}" for key in ("added-records", "total-records"))
+        added, total = (f"{int(summary[key] or 0):,}" for key in ("added-records", "total-records"))
         grid.add_row(str(snapshot.snapshot_id), committed, summary.operation.value, added, total)
     console.print(grid)
 
@@ -168,7 +172,8 @@ def say_how_to_open(folder: Path, table: FloeTable) -> None:
     )  # fmt: skip
     console.print("or with DuckDB:\n")
     console.print(
-        f"  INSTALL iceberg; LOAD iceberg;\n  SELECT carrier, count(*) FROM iceberg_scan('{table.metadata_location}') GROUP BY carrier;",
+        f"  INSTALL iceberg; LOAD iceberg;\n"
+        f"  SELECT carrier, count(*) FROM iceberg_scan('{table.metadata_location}') GROUP BY carrier;",
         highlight=False, markup=False, soft_wrap=True,
     )  # fmt: skip
 

@@ -47,7 +47,8 @@ def duckdb_query(query: str) -> pa.Table:
 def duckdb_extension(name: str) -> Path:
     """The file that the PyPI package of a DuckDB extension holds."""
     spec = importlib.util.find_spec(f"duckdb_extension_{name}")
-    assert spec is not None and spec.submodule_search_locations
+    assert spec is not None
+    assert spec.submodule_search_locations
     return Path(spec.submodule_search_locations[0]) / f"extensions/v{duckdb.__version__}/{name}.duckdb_extension"
 
 

@@ -7,10 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import floe_engine
 import pyarrow as pa
 import pytest
-from floe_iceberg import load_catalog
 from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import (
     NamespaceAlreadyExistsError,
@@ -21,6 +19,9 @@ from pyiceberg.exceptions import (
 )
 from pyiceberg.schema import Schema
 from pyiceberg.types import LongType, NestedField, StringType, StructType
+
+import floe_engine
+from floe_iceberg import load_catalog
 
 SCHEMA = Schema(
     NestedField(1, "id", LongType(), required=True),
@@ -96,7 +97,10 @@ def test_batches_that_do_not_fit(catalog: Catalog, tmp_path: Path, case: str) ->
 def test_a_null_in_a_later_batch_leaves_nothing(catalog: Catalog, tmp_path: Path) -> None:
     before = files_below(tmp_path / "wh")
     schema = pa.schema([("id", pa.int64())])
-    batches = [pa.record_batch({"id": list(range(1000))}, schema), pa.record_batch({"id": pa.array([None], pa.int64())}, schema)]
+    batches = [
+        pa.record_batch({"id": list(range(1000))}, schema),
+        pa.record_batch({"id": pa.array([None], pa.int64())}, schema),
+    ]
     with pytest.raises(floe_engine.InvalidArgument, match="null"):
         catalog.load_table("ns.t").append(pa.RecordBatchReader.from_batches(schema, batches))
     assert files_below(tmp_path / "wh") == before
@@ -117,17 +121,17 @@ def test_a_stream_that_fails_in_the_middle_leaves_nothing(catalog: Catalog, tmp_
 
 
 FILTERS = {
-    "id >": "position",
+    "id >": "character 5",
     "nothing_here = 1": "nothing_here",
     "id = 'abc'": "abc",
-    "name > 5 and (": "position",
-    "(" * 100_000: "",
+    "name > 5 and (": "character 15",
+    "(" * 100_000: "256 parentheses",
 }
 
 
 @pytest.mark.parametrize("row_filter", FILTERS, ids=range(len(FILTERS)))
 def test_filters_that_cannot_be(catalog: Catalog, row_filter: str) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match=FILTERS[row_filter]):
         catalog.load_table("ns.t").scan(row_filter).to_arrow()
 
 
@@ -190,7 +194,11 @@ def test_a_missing_file_is_named(catalog: Catalog, kind: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_flipped_bits_are_an_error_or_harmless(catalog: Catalog, kind: str) -> None:
-    """Any single flipped bit: an error of the hierarchy, or a table that reads (metadata may hold free text)."""
+    """Any single flipped bit: an error of the hierarchy, or a table that reads (metadata may hold free text).
+
+    Rows are never other rows, except by the footer of a data file: Parquet gives pages checksums, and the footer
+    none, so a column whose field id is hit is a column that the file lacks.
+    """
     path = Path(KINDS[kind](catalog.load_table("ns.t")).removeprefix("file://"))
     whole = path.read_bytes()
     chance = random.Random(20)
@@ -203,7 +211,7 @@ def test_flipped_bits_are_an_error_or_harmless(catalog: Catalog, kind: str) -> N
             result = read_afresh(catalog)
         except (floe_engine.Error, NoSuchTableError):
             continue
-        if kind == "data file":
+        if kind == "data file" and at < len(whole) - 8 - int.from_bytes(whole[-8:-4], "little"):
             assert result.to_pylist() == GOOD.to_pylist(), f"byte {at} bit {bit}: other rows"
     path.write_bytes(whole)
     assert read_afresh(catalog).to_pylist() == GOOD.to_pylist()

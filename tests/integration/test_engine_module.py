@@ -111,7 +111,7 @@ def test_ctrl_c_stops_reading(catalog: FloeCatalog) -> None:
     catalog.load_table("ns.t").append(pa.table({"id": range(2_000_000), "text": ["x" * 50] * 2_000_000}, SCHEMA))
     done = run(
         """
-        import os, signal, sys, threading
+        import os, signal, sys, threading, time
         from floe_iceberg import load_catalog
         import floe_engine
 
@@ -119,10 +119,11 @@ def test_ctrl_c_stops_reading(catalog: FloeCatalog) -> None:
         interrupted = 0
         for _ in range(20):
             timer = threading.Timer(0.01, os.kill, (os.getpid(), signal.SIGINT))
-            timer.start()
             try:
+                timer.start()
                 table.scan("text like 'y%' or id >= 0").to_arrow()
                 timer.join()
+                time.sleep(10)  # the signal is on its way
             except KeyboardInterrupt:
                 interrupted += 1
         print("interrupted" if interrupted else "never", table.scan().count())

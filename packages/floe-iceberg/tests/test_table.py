@@ -45,7 +45,7 @@ SCHEMA = Schema(NestedField(1, "id", LongType()), NestedField(2, "text", StringT
 SPEC = PartitionSpec(PartitionField(2, 1000, IdentityTransform(), "text"))
 
 
-def rows(*ids: int, text: str = "a") -> pa.Table:
+def rows(*ids: int, text: str | None = "a") -> pa.Table:
     return pa.table({"id": pa.array(ids, pa.int64()), "text": [text] * len(ids)})
 
 
@@ -253,6 +253,14 @@ def test_tasks_are_pyicebergs_and_filled_when_looked_at(catalog: FloeCatalog) ->
     assert isinstance(task.file, DataFile)
     assert (task.residual, task.delete_files) == (other.residual, other.delete_files)
     assert task.file is task.file
+
+
+def test_the_residual_of_a_null_partition(catalog: FloeCatalog) -> None:
+    table = catalog.create_table("ns.p", SCHEMA, partition_spec=SPEC)
+    table.append(rows(1, text=None))
+    scan = table.scan("text >= 'a' or id > 0")
+    (task,) = scan.plan_files()
+    assert task.residual == scan.row_filter
 
 
 # --- what PyIceberg's own code does, committed by the engine ---

@@ -338,7 +338,12 @@ class FloeFileScanTask(FileScanTask):
             case_sensitive=self._scan.case_sensitive,
             schema=metadata.schema(),
         )
-        return evaluator.residual_for(self.file.partition)
+        try:
+            return evaluator.residual_for(self.file.partition)
+        except (
+            TypeError
+        ):  # PyIceberg's evaluator compares partition values that are null. The whole filter is right too.
+            return self._scan.row_filter
 
     def __reduce__(self) -> tuple[Any, ...]:
         return FileScanTask, (self.file, self.delete_files, self.residual)
