@@ -15,6 +15,7 @@
 #include "floe/file/batch.h"
 #include "floe/file/parquet_writer.h"
 #include "floe/parallel.h"
+#include "floe/spec/metadata_columns.h"
 #include "floe/write/external_sort.h"
 #include "floe/write/partitioner.h"
 #include "floe/write/row_order.h"
@@ -77,6 +78,21 @@ std::string with_short_names(const std::string& path) {
   return shortened;
 }
 
+Schema schema_of_files(const TableMetadata& table, const WriteOptions& options) {
+  Schema schema = *current_schema(table);
+  if (!options.row_lineage) return schema;
+  for (Field field : {row_id_field(), last_updated_sequence_number_field()}) {
+    if (std::ranges::find(schema.fields, field.name, &Field::name) != schema.fields.end()) {
+      throw NotSupported(
+          fmt::format("table {}: its column {} has the name of a metadata column, which rows keep when "
+                      "they are written anew; rename it",
+                      options.table_name, field.name));
+    }
+    schema.fields.push_back(std::move(field));
+  }
+  return schema;
+}
+
 // The files of one partition: those that are complete, and at most one being written.
 struct PartitionOutput {
   std::vector<Value> partition;
@@ -89,10 +105,10 @@ struct PartitionOutput {
 // The files of one write. Partitions are written by different threads, each by one at a time.
 class Outputs {
  public:
-  Outputs(const TableMetadata& table, Io& io)
+  Outputs(const TableMetadata& table, const Schema& schema, Io& io)
       : table_(table),
         io_(io),
-        schema_(*current_schema(table)),
+        schema_(schema),
         spec_(default_spec(table)),
         sort_order_id_(table.default_sort_order_id),
         parquet_(parquet_write_options(table.properties, schema_)),
@@ -216,12 +232,11 @@ class Writing {
  public:
   Writing(const TableMetadata& table, const arrow::Schema& incoming, Io& io, const WriteOptions& options)
       : options_(options),
-        fitter_(*current_schema(table), incoming, options.table_name),
-        partitioner_(*current_schema(table), default_spec(table)),
-        outputs_(table, io) {
-    if (const SortOrder& order = default_sort_order(table); !order.fields.empty()) {
-      order_.emplace(order, *current_schema(table));
-    }
+        schema_(schema_of_files(table, options)),
+        fitter_(schema_, incoming, options.table_name),
+        partitioner_(schema_, default_spec(table)),
+        outputs_(table, schema_, io) {
+    if (const SortOrder& order = default_sort_order(table); !order.fields.empty()) order_.emplace(order, schema_);
   }
 
   void write(const arrow::RecordBatch& piece) {
@@ -308,6 +323,7 @@ class Writing {
   }
 
   const WriteOptions& options_;
+  const Schema schema_;
   const BatchFitter fitter_;
   Partitioner partitioner_;
   std::optional<RowOrder> order_;

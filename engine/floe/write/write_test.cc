@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <parquet/file_reader.h>
+#include <parquet/statistics.h>
 #include <sys/resource.h>
 
 #include <filesystem>
@@ -14,6 +16,7 @@
 
 #include "floe/arrow_status.h"
 #include "floe/file/parquet_reader.h"
+#include "floe/spec/metadata_columns.h"
 
 namespace floe {
 namespace {
@@ -119,6 +122,32 @@ TEST_F(Write, UnpartitionedRowsMakeOneFileInOrder) {
   std::iota(expected.begin(), expected.end(), 0);
   EXPECT_EQ(read_ids(metadata, files[0]), expected);
   EXPECT_THAT(files_on_disk(), ElementsAre(files[0].file_path));
+}
+
+// Rows that are written anew stay who they are, by reserved field ids and not by names.
+TEST_F(Write, RowsKeepTheirLineageWhereTheyHaveOne) {
+  const auto with_lineage = [](int) {
+    const auto plain = rows(0, 2, [](int64_t) { return 1; });
+    arrow::Int64Builder ids, numbers;
+    check(ids.AppendValues({7, 0}, {true, false}), "append");
+    check(numbers.AppendValues({3, 0}, {true, false}), "append");
+    auto batch = *plain->AddColumn(2, "_row_id", *ids.Finish());
+    return *batch->AddColumn(3, "_last_updated_sequence_number", *numbers.Finish());
+  };
+  const TableMetadata metadata = table("", {{"format-version", "3"}});
+  MadeBatches batches(1, with_lineage);
+  const auto files = write_data_files(metadata, batches, *io_, {.table_name = "db.t", .row_lineage = true});
+  ASSERT_EQ(files.size(), 1);
+  EXPECT_EQ(read_ids(metadata, files[0]).size(), 2);
+  const auto parquet = parquet::ParquetFileReader::OpenFile(files[0].file_path);
+  const auto* schema = parquet->metadata()->schema();
+  ASSERT_EQ(schema->num_columns(), 4);
+  EXPECT_EQ(schema->Column(2)->schema_node()->field_id(), kRowIdId);
+  EXPECT_EQ(schema->Column(3)->schema_node()->field_id(), kLastUpdatedSequenceNumberId);
+  EXPECT_EQ(parquet->metadata()->RowGroup(0)->ColumnChunk(2)->statistics()->null_count(), 1);
+
+  MadeBatches again(1, with_lineage);
+  EXPECT_THROW(write_data_files(metadata, again, *io_, {.table_name = "db.t"}), InvalidArgument);
 }
 
 TEST_F(Write, EachPartitionGetsItsRowsInOneFile) {
