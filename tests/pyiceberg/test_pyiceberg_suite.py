@@ -18,14 +18,15 @@ FILES = ("tests/catalog/test_sql.py", "tests/catalog/test_catalog_behaviors.py",
 
 @pytest.fixture(scope="module")
 def sources() -> Path:
-    """PyIceberg's sources, of the version that is installed."""
+    """PyIceberg's tests, of the version that is installed, and nothing else of its sources: they would be imported."""
     folder = BUILD / f"pyiceberg-{pyiceberg.__version__}"
     if not folder.exists():
         BUILD.mkdir(parents=True, exist_ok=True)
         download = ["download", "--quiet", "--no-deps", "--no-binary=pyiceberg", f"--dest={BUILD}"]
         subprocess.run([sys.executable, "-m", "pip", *download, f"pyiceberg=={pyiceberg.__version__}"], check=True)
         with tarfile.open(BUILD / f"{folder.name}.tar.gz") as archive:
-            archive.extractall(BUILD, filter="data")
+            wanted = (f"{folder.name}/tests/", f"{folder.name}/pyproject.toml")
+            archive.extractall(BUILD, [m for m in archive if m.name.startswith(wanted)], filter="data")
     return folder
 
 
