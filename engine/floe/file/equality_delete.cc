@@ -18,6 +18,9 @@
 namespace floe {
 namespace {
 
+// Rows whose encoded keys stay in the processor's cache.
+constexpr int64_t kProbedAtOnce = 2048;
+
 // Where a field of the key is: the top-level column, then the children of structs.
 using KeyPath = std::vector<int>;
 
@@ -133,11 +136,16 @@ void EqualityDeletes::add(const arrow::ArrayVector& columns, int64_t sequence_nu
 
 void EqualityDeletes::clear_bits(const arrow::ArrayVector& columns, int64_t data_sequence_number, uint8_t* bits,
                                  int64_t offset) const {
-  std::vector<int64_t> rows;
-  state_->index->find(state_->key_of(columns), rows);
-  for (size_t i = 0; i < rows.size(); ++i) {
-    if (rows[i] >= 0 && state_->sequence_numbers[rows[i]] > data_sequence_number) {
-      arrow::bit_util::ClearBit(bits, offset + static_cast<int64_t>(i));
+  const arrow::ArrayVector key = state_->key_of(columns);
+  std::vector<int64_t> found;
+  for (int64_t begin = 0; begin < key[0]->length(); begin += kProbedAtOnce) {
+    arrow::ArrayVector part;
+    for (const auto& column : key) part.push_back(column->Slice(begin, kProbedAtOnce));
+    state_->index->find(part, found);
+    for (size_t i = 0; i < found.size(); ++i) {
+      if (found[i] >= 0 && state_->sequence_numbers[found[i]] > data_sequence_number) {
+        arrow::bit_util::ClearBit(bits, offset + begin + static_cast<int64_t>(i));
+      }
     }
   }
 }

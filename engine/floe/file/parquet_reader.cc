@@ -1,7 +1,6 @@
 #include "floe/file/parquet_reader.h"
 
 #include <arrow/api.h>
-#include <arrow/compute/api_vector.h>
 #include <arrow/compute/exec.h>
 #include <arrow/compute/expression.h>
 #include <arrow/compute/initialize.h>
@@ -23,6 +22,7 @@
 #include "floe/expression/evaluate.h"
 #include "floe/file/arrow_schema.h"
 #include "floe/file/arrow_value.h"
+#include "floe/file/keep_rows.h"
 #include "floe/file/parquet_columns.h"
 #include "floe/file/parquet_pages.h"
 #include "floe/file/parquet_stats.h"
@@ -283,10 +283,7 @@ class RowGroupStream {
     if (reused_[i] >= 0) return matches.columns[reused_[i]];
     ArrayPtr stored;
     if (column.plan.node) {
-      stored = output_[i].next(matches.rows);
-      if (matches.selected < matches.rows) {
-        stored = filter(stored, selection_.slice(matches.begin, matches.rows));
-      }
+      stored = filter(output_[i].next(matches.rows), matches.begin);
     } else if (column.computed == Computed::kNothing) {
       stored = output_[i].next(matches.selected);
     }
@@ -304,10 +301,9 @@ class RowGroupStream {
     apply_filter(columns, rows);
     if (group_.deletes) apply_deletes(columns, begin, rows);
     Matches matches{begin, rows, selection_.selected - before, arrow::ArrayVector(columns.size())};
-    const auto mask = selection_.slice(begin, rows);
     for (const int i : reused_) {
       if (i < 0 || matches.columns[i]) continue;
-      matches.columns[i] = matches.selected == rows ? columns[i] : filter(columns[i], mask);
+      matches.columns[i] = filter(columns[i], begin);
     }
     return matches;
   }
@@ -399,7 +395,7 @@ class RowGroupStream {
     arrow::ArrayVector pieces;
     for (const Matches& matches : matches_) {
       const ArrayPtr all = column.next(matches.rows);
-      if (matches.selected > 0) pieces.push_back(filter(all, selection_.slice(matches.begin, matches.rows)));
+      if (matches.selected > 0) pieces.push_back(filter(all, matches.begin));
     }
     return check(arrow::Concatenate(pieces), file_->location);
   }
@@ -455,8 +451,9 @@ class RowGroupStream {
     return check(builder.Finish(), file_->location);
   }
 
-  ArrayPtr filter(const ArrayPtr& column, const std::shared_ptr<arrow::BooleanArray>& mask) const {
-    return check(arrow::compute::Filter(column, mask), file_->location).make_array();
+  // The rows of the column that come out; its first one is at `begin` of the row group.
+  ArrayPtr filter(const ArrayPtr& column, int64_t begin) const {
+    return decides_ ? check(keep_rows(column, selection_, begin), file_->location) : column;
   }
 
   void each_column(size_t n, const std::function<void(size_t)>& work) const {
