@@ -71,29 +71,6 @@ bool bounds_decide(const Type& type) {
   }
 }
 
-bool only_nulls(const ColumnStats& column, size_t i) {
-  return column.value_counts[i] > 0 && column.null_counts[i] == column.value_counts[i];
-}
-
-bool has_bounds(const ColumnStats& column, size_t i) {
-  return column.lower_bounds.has(i) && column.upper_bounds.has(i);
-}
-
-// Whether surely no value of group i of `a`, nulls among them, equals one of group k of `b`.
-bool never_equal(const ColumnStats& a, size_t i, const ColumnStats& b, size_t k, const Type& type) {
-  if (a.null_counts[i] != 0 && b.null_counts[k] != 0) return false;
-  if (only_nulls(a, i) || only_nulls(b, k)) return true;
-  if (!bounds_decide(type) || !has_bounds(a, i) || !has_bounds(b, k)) return false;
-  try {
-    const Value a_lower = from_bytes(a.lower_bounds[i], type), a_upper = from_bytes(a.upper_bounds[i], type);
-    const Value b_lower = from_bytes(b.lower_bounds[k], type), b_upper = from_bytes(b.upper_bounds[k], type);
-    if (compare(a_lower, a_upper, type) > 0 || compare(b_lower, b_upper, type) > 0) return false;
-    return compare(a_upper, b_lower, type) < 0 || compare(b_upper, a_lower, type) < 0;
-  } catch (const CorruptFile&) {  // bounds of another type
-    return false;
-  }
-}
-
 }  // namespace
 
 std::vector<DeleteEntry> AppliedDeletes::files() const {
@@ -132,8 +109,18 @@ DeleteIndex::DeleteIndex(const TableMetadata& table, SchemaPtr schema, std::vect
   for (auto& [key, scope] : partitions_) {
     std::stable_sort(scope.positions.begin(), scope.positions.end(), by_sequence_number);
   }
-  for (EqualitySet& set : sets_) std::stable_sort(set.files.begin(), set.files.end(), by_sequence_number);
   std::sort(equality_ids_.begin(), equality_ids_.end());
+  for (const int32_t id : equality_ids_) equality_types_.push_back(equality_type(id));
+  for (EqualitySet& set : sets_) {
+    std::stable_sort(set.files.begin(), set.files.end(), by_sequence_number);
+    std::vector<KeyBounds>& bounds = set_bounds_.emplace_back();
+    bounds.reserve(set.files.size() * set.equality_ids.size());
+    for (const DeleteEntry& file : set.files) {
+      for (const int32_t id : set.equality_ids) {
+        bounds.push_back(key_bounds(*stats_[file.part], id, equality_type(id), file.entry));
+      }
+    }
+  }
 }
 
 const PartitionSpec& DeleteIndex::spec_of(const Manifest& manifest) const {
@@ -143,12 +130,36 @@ const PartitionSpec& DeleteIndex::spec_of(const Manifest& manifest) const {
   return manifest.spec;
 }
 
-const Field* DeleteIndex::equality_field(int32_t field_id) const {
-  if (const Field* field = find_field(*schema_, field_id)) return field;
+Type DeleteIndex::equality_type(int32_t field_id) const {
+  if (const Field* field = find_field(*schema_, field_id)) return field->type;
   for (auto schema = schemas_.rbegin(); schema != schemas_.rend(); ++schema) {
-    if (const Field* field = find_field(**schema, field_id)) return field;
+    if (const Field* field = find_field(**schema, field_id)) return field->type;
   }
-  return nullptr;
+  return {};
+}
+
+DeleteIndex::KeyBounds DeleteIndex::key_bounds(const Stats& stats, int32_t field_id, const Type& type, size_t entry) {
+  KeyBounds bounds;
+  const ColumnStats* column = stats.column(field_id);
+  if (!column) return bounds;
+  bounds.may_be_null = column->null_counts[entry] != 0;
+  bounds.only_nulls = column->value_counts[entry] > 0 && column->null_counts[entry] == column->value_counts[entry];
+  if (!bounds_decide(type) || !column->lower_bounds.has(entry) || !column->upper_bounds.has(entry)) return bounds;
+  try {
+    bounds.lower = from_bytes(column->lower_bounds[entry], type);
+    bounds.upper = from_bytes(column->upper_bounds[entry], type);
+    bounds.has_bounds = compare(bounds.lower, bounds.upper, type) <= 0;
+  } catch (const CorruptFile&) {  // of another type
+  }
+  return bounds;
+}
+
+// Whether surely no value of the one, nulls among them, equals one of the other.
+bool DeleteIndex::never_equal(const KeyBounds& a, const KeyBounds& b, const Type& type) {
+  if (a.may_be_null && b.may_be_null) return false;
+  if (a.only_nulls || b.only_nulls) return true;
+  if (!a.has_bounds || !b.has_bounds) return false;
+  return compare(a.upper, b.lower, type) < 0 || compare(b.upper, a.lower, type) < 0;
 }
 
 void DeleteIndex::add(const DeleteEntry& file) {
@@ -285,28 +296,36 @@ void DeleteFinder::find_positions(size_t entry, std::string_view path, AppliedDe
   std::sort(found.positions.begin(), found.positions.end());
 }
 
-void DeleteFinder::find_equality(const DeleteIndex::Scope& scope, size_t entry, AppliedDeletes& found) const {
+void DeleteFinder::find_equality(const DeleteIndex::Scope& scope, size_t entry, AppliedDeletes& found) {
   const int64_t since = manifest_->sequence_number[entry];
   for (const uint32_t id : scope.sets) {
-    const DeleteIndex::EqualitySet& set = index_.sets_[id];
-    auto first = std::upper_bound(
-        set.files.begin(), set.files.end(), since,
+    const std::vector<DeleteEntry>& files = index_.sets_[id].files;
+    const auto first = std::upper_bound(
+        files.begin(), files.end(), since,
         [&](int64_t number, const DeleteEntry& file) { return number < index_.sequence_number(file); });
-    AppliedDeletes::Equality applied{.set = id};
-    for (; first != set.files.end(); ++first) {
-      if (may_delete(set.equality_ids, *first, entry)) applied.files.push_back(*first);
+    AppliedDeletes::Equality applied{.set = id, .files = {}};
+    for (size_t i = first - files.begin(); i < files.size(); ++i) {
+      if (may_delete(id, i, entry)) applied.files.push_back(files[i]);
     }
     if (!applied.files.empty()) found.equality.push_back(std::move(applied));
   }
 }
 
-bool DeleteFinder::may_delete(const std::vector<int32_t>& equality_ids, const DeleteEntry& file, size_t entry) const {
-  for (const int32_t id : equality_ids) {
-    const ColumnStats* data = stats_->column(id);
-    const ColumnStats* deletes = index_.stats_[file.part]->column(id);
-    if (!data || !deletes) continue;
-    const Field* field = index_.equality_field(id);
-    if (field && never_equal(*data, entry, *deletes, file.entry, field->type)) return false;
+// Whether the i-th file of a set may delete rows of the entry's.
+bool DeleteFinder::may_delete(uint32_t set, size_t file, size_t entry) {
+  const std::vector<int32_t>& all = index_.equality_ids_;
+  if (bounds_entry_ != entry) {
+    bounds_.clear();
+    for (size_t i = 0; i < all.size(); ++i) {
+      bounds_.push_back(DeleteIndex::key_bounds(*stats_, all[i], index_.equality_types_[i], entry));
+    }
+    bounds_entry_ = entry;
+  }
+  const std::vector<int32_t>& ids = index_.sets_[set].equality_ids;
+  for (size_t k = 0; k < ids.size(); ++k) {
+    const size_t i = std::lower_bound(all.begin(), all.end(), ids[k]) - all.begin();
+    const DeleteIndex::KeyBounds& keys = index_.set_bounds_[set][file * ids.size() + k];
+    if (DeleteIndex::never_equal(bounds_[i], keys, index_.equality_types_[i])) return false;
   }
   return true;
 }

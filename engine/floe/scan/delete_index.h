@@ -68,11 +68,17 @@ class DeleteIndex {
   size_t equality_sets() const { return sets_.size(); }
   // Every field of equality deletes: what data files' bounds are compared on.
   const std::vector<int32_t>& equality_ids() const { return equality_ids_; }
-  // A field of equality deletes, which the table may have dropped since. Null: no schema of the table has it.
-  const Field* equality_field(int32_t field_id) const;
 
  private:
   friend class DeleteFinder;
+
+  // What is known of a file's values of one column.
+  struct KeyBounds {
+    bool may_be_null = true;
+    bool only_nulls = false;
+    bool has_bounds = false;
+    Value lower, upper;
+  };
 
   // Those of one partition, or of the table.
   struct Scope {
@@ -93,6 +99,10 @@ class DeleteIndex {
   void add_positions(const DeleteEntry& file);
   void add_equality(const DeleteEntry& file);
   Scope& scope_of(const DeleteEntry& file);
+  // The type of a field of equality deletes, which the table may have dropped since; unknown if no schema has it.
+  Type equality_type(int32_t field_id) const;
+  static KeyBounds key_bounds(const Stats& stats, int32_t field_id, const Type& type, size_t entry);
+  static bool never_equal(const KeyBounds& a, const KeyBounds& b, const Type& type);
 
   const SchemaPtr schema_;
   const std::vector<SchemaPtr> schemas_;
@@ -105,7 +115,9 @@ class DeleteIndex {
   Scope global_;
   std::unordered_map<std::string, Scope> partitions_;
   std::vector<EqualitySet> sets_;
-  std::vector<int32_t> equality_ids_;
+  std::vector<std::vector<KeyBounds>> set_bounds_;  // beside sets_: of each file, of each field
+  std::vector<int32_t> equality_ids_;               // ascending
+  std::vector<Type> equality_types_;                // beside equality_ids_
   Paths<DeleteEntry> vectors_;
   Paths<uint32_t> paths_;  // where the chain of a data file's position deletes begins
   std::vector<ByPath> by_path_;
@@ -123,14 +135,16 @@ class DeleteFinder {
  private:
   void find_vector(size_t entry, std::string_view path, AppliedDeletes& found);
   void find_positions(size_t entry, std::string_view path, AppliedDeletes& found);
-  void find_equality(const DeleteIndex::Scope& scope, size_t entry, AppliedDeletes& found) const;
-  bool may_delete(const std::vector<int32_t>& equality_ids, const DeleteEntry& file, size_t entry) const;
+  void find_equality(const DeleteIndex::Scope& scope, size_t entry, AppliedDeletes& found);
+  bool may_delete(uint32_t set, size_t file, size_t entry);
   void check_partition(const DeleteEntry& file, size_t entry);
 
   const DeleteIndex& index_;
   const ManifestPtr manifest_;
   const PartitionKeys keys_;
-  std::shared_ptr<const Stats> stats_;  // null: no equality deletes
+  std::shared_ptr<const Stats> stats_;          // null: no equality deletes
+  std::vector<DeleteIndex::KeyBounds> bounds_;  // beside equality_ids: of `bounds_entry_`
+  size_t bounds_entry_ = SIZE_MAX;
   std::string key_, other_key_;
   std::string scope_key_;
   const DeleteIndex::Scope* scope_ = nullptr;  // of `scope_key_`
