@@ -1,6 +1,9 @@
 // Deletion vectors and Puffin files of any content. Positions that can be read come out of their own bytes again.
+#include <arrow/buffer.h>
 #include <arrow/io/memory.h>
 
+#include <algorithm>
+#include <iterator>
 #include <string>
 
 #include "floe/error.h"
