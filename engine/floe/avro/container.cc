@@ -123,6 +123,11 @@ void Writer::end_record() {
   if (block_.size() >= kBlockSize) flush();
 }
 
+std::string Writer::take() {
+  taken_ += file_.size();
+  return std::exchange(file_, {});
+}
+
 std::string Writer::finish() {
   flush();
   return std::move(file_);

@@ -36,7 +36,7 @@ inline constexpr size_t kUncompressedRatio = 64;
 
 using Metadata = std::map<std::string, std::string, std::less<>>;
 
-// Writes a file into memory, in blocks of about 64 KiB.
+// Writes a file in blocks of about 64 KiB.
 //   Writer writer(to_avro_schema(...), {{"format-version", "2"}}, Codec::kDeflate);
 //   append_long(writer.record(), 34);  // encode a record ...
 //   writer.end_record();               // ... and count it
@@ -46,13 +46,17 @@ class Writer {
 
   std::string& record() { return block_; }
   void end_record();
-  size_t bytes() const { return file_.size() + block_.size(); }  // so far; the last block not compressed yet
+  size_t bytes() const { return taken_ + file_.size() + block_.size(); }  // so far; the last block not compressed yet
+
+  // Takes what is complete so far out of memory: the file is what all calls give, and finish() in the end.
+  std::string take();
   std::string finish();
 
  private:
   void flush();
 
   std::string file_;
+  size_t taken_ = 0;
   std::string block_;
   int64_t records_ = 0;
   std::string sync_;

@@ -132,6 +132,21 @@ TEST(Container, AWriterOfNothingMakesAFileWithoutBlocks) {
   for_each_block(bytes, read_header(bytes, "f"), "f", [](int64_t, std::string_view) { FAIL(); });
 }
 
+TEST(Container, AWriterGivesItsFileAwayInParts) {
+  Writer writer(R"({"type": "record", "name": "r", "fields": []})", {}, Codec::kDeflate);
+  std::string bytes;
+  for (int i = 0; i < 100; ++i) {
+    writer.record().append(2'000, static_cast<char>(i));
+    writer.end_record();
+    if (i % 30 == 0) bytes += writer.take();
+    EXPECT_GE(writer.bytes(), bytes.size());
+  }
+  bytes += writer.finish();
+  int64_t total = 0;
+  for_each_block(bytes, read_header(bytes, "f"), "f", [&](int64_t records, std::string_view) { total += records; });
+  EXPECT_EQ(total, 100);
+}
+
 TEST(Container, AFileWithoutACodecIsNotCompressed) {
   std::string bytes("Obj\x01", 4);
   append_long(bytes, -1);  // a run of entries with its size

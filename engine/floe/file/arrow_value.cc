@@ -188,4 +188,15 @@ Value value_at(const arrow::Array& array, int64_t row, const Type& type) {
   }
 }
 
+std::shared_ptr<arrow::ArrayData> relabel(const arrow::ArrayData& data, const DataTypePtr& type) {
+  auto out = data.Copy();
+  out->type = type;
+  const bool extension = type->id() == arrow::Type::EXTENSION;
+  const arrow::DataType& storage = extension ? *static_cast<const arrow::ExtensionType&>(*type).storage_type() : *type;
+  for (size_t i = 0; i < out->child_data.size(); ++i) {
+    out->child_data[i] = relabel(*out->child_data[i], storage.field(static_cast<int>(i))->type());
+  }
+  return out;
+}
+
 }  // namespace floe

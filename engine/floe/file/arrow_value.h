@@ -23,4 +23,8 @@ std::shared_ptr<arrow::Array> repeat(const Value& value, const Type& type,
 // The value of one row of a column of a primitive type. `array` is of the type that to_arrow_type makes of `type`.
 Value value_at(const arrow::Array& array, int64_t row, const Type& type);
 
+// The same bytes under a type whose layout is the same, at every depth: other names and metadata of fields, extension
+// types or their storage, time of day or the number that it is.
+std::shared_ptr<arrow::ArrayData> relabel(const arrow::ArrayData& data, const std::shared_ptr<arrow::DataType>& type);
+
 }  // namespace floe

@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "floe/spec/schema.h"
 
@@ -34,6 +35,11 @@ class BatchFitter {
   struct State;
   std::unique_ptr<const State> state_;
 };
+
+// Of columns that have `table_fields`, those that `file_fields` has, which is the same without unknown ones at any
+// depth (parquet_schema.h).
+arrow::ArrayVector known_columns(const arrow::ArrayVector& columns, const std::vector<Field>& file_fields,
+                                 const std::vector<Field>& table_fields);
 
 // The same rows, copied where they would keep a much larger batch in memory.
 std::shared_ptr<arrow::RecordBatch> compact(const std::shared_ptr<arrow::RecordBatch>& batch);

@@ -11,8 +11,8 @@
 #include <utility>
 
 #include "floe/arrow_status.h"
+#include "floe/file/data_file_reader.h"
 #include "floe/file/key_index.h"
-#include "floe/file/parquet_reader.h"
 #include "floe/spec/projection.h"
 
 namespace floe {
@@ -108,17 +108,13 @@ size_t EqualityDeletes::memory_use() const {
 
 void EqualityDeletes::add(Io& io, const DataFile& file, int64_t sequence_number, const std::string& name_mapping_json,
                           const arrow::StopToken& stop) {
-  if (file.file_format != FileFormat::kParquet) {
-    throw NotSupported(fmt::format("{}: equality delete files of format {} are not read yet", file.file_path,
-                                   to_string(file.file_format)));
-  }
   ParquetReadOptions options;
   options.projection = state_->columns;
   for (Field& field : options.projection.fields) make_optional(field);
   options.schema = std::make_shared<const Schema>(options.projection);
   options.use_threads = false;
   options.stop = stop;
-  const auto reader = read_parquet(io, file, options, {}, name_mapping_json);
+  const auto reader = read_data_file(io, file, options, {}, name_mapping_json);
   while (const auto batch = check(reader->Next(), file.file_path)) add(batch->columns(), sequence_number);
 }
 

@@ -32,7 +32,7 @@ class EqualityDeletes {
   ~EqualityDeletes();
 
   // Reads a delete file's keys, as the schema's types. `sequence_number` is its data sequence number. Throws
-  // CorruptFile, NotFound, or NotSupported for formats other than Parquet. Several files may be added at once, each by
+  // CorruptFile or NotFound. Several files may be added at once, each by
   // a thread.
   void add(Io& io, const DataFile& file, int64_t sequence_number, const std::string& name_mapping_json = "",
            const arrow::StopToken& stop = arrow::StopToken::Unstoppable());

@@ -71,6 +71,13 @@ bool is_bytes(const arrow::DataType& type) {
   }
 }
 
+// Whether values may all have this many bytes: of ORC's, which have any length, each is looked at.
+bool is_fixed(const arrow::DataType& type, int32_t bytes) {
+  return type.id() == arrow::Type::BINARY ||
+         (type.id() == arrow::Type::FIXED_SIZE_BINARY &&
+          static_cast<const arrow::FixedSizeBinaryType&>(type).byte_width() == bytes);
+}
+
 // Whether values of a file's primitive type can be read as the table's: the same type in any physical form, or one that
 // schema evolution may promote.
 bool can_read(const arrow::DataType& from, const Type& to) {
@@ -93,7 +100,7 @@ bool can_read(const arrow::DataType& from, const Type& to) {
     case TypeKind::kDate:
       return id == T::DATE32;
     case TypeKind::kTime:
-      return id == T::TIME32 || id == T::TIME64;
+      return id == T::TIME32 || id == T::TIME64 || id == T::INT64;  // ORC has no times
     case TypeKind::kTimestamp:
     case TypeKind::kTimestampTz:
     case TypeKind::kTimestampNs:
@@ -106,10 +113,9 @@ bool can_read(const arrow::DataType& from, const Type& to) {
     case TypeKind::kGeography:
       return is_bytes(from) || id == T::FIXED_SIZE_BINARY;
     case TypeKind::kFixed:
-      return id == T::FIXED_SIZE_BINARY &&
-             static_cast<const arrow::FixedSizeBinaryType&>(from).byte_width() == to.length;
+      return is_fixed(from, to.length);
     case TypeKind::kUuid:
-      return id == T::FIXED_SIZE_BINARY && static_cast<const arrow::FixedSizeBinaryType&>(from).byte_width() == 16;
+      return is_fixed(from, 16);
     default:
       return false;
   }
@@ -439,7 +445,11 @@ ColumnPlan plan_column(const Field& field, const ParquetColumns& file) {
   }
   ColumnPlan plan = plan_member(field, file.manifest->schema_fields, file.mapping, file);
   std::set<int> read;
-  collect_leaves(plan, read);
+  if (file.whole_structs && plan.node) {
+    all_leaves(*plan.node, read);
+  } else {
+    collect_leaves(plan, read);
+  }
   set_positions(plan, read);
   return plan;
 }

@@ -1,4 +1,4 @@
-// Which columns of a Parquet file make up a column of the table, and how they become it.
+// Which columns of a Parquet or ORC file make up a column of the table, and how they become it.
 // Specification: "Column Projection", "Schema Evolution", "Parquet" in "Appendix A".
 #pragma once
 
@@ -22,6 +22,7 @@ struct ParquetColumns {
   NameMapping mapping;
   std::vector<std::pair<int32_t, Value>> partition_values;  // of identity partition fields, by source id
   bool has_ids = false;
+  bool whole_structs = false;  // structs are decoded with all their fields, and not only with those that are wanted
 };
 ParquetColumns parquet_columns(std::string location, const parquet::arrow::SchemaManifest& manifest,
                                NameMapping mapping, std::vector<std::pair<int32_t, Value>> partition_values);

@@ -141,45 +141,6 @@ auto parquet_call(const std::string& location, F&& call) {
   }
 }
 
-// A column without what is unknown in it.
-std::shared_ptr<arrow::Array> without_unknown(const std::shared_ptr<arrow::Array>& array, const Field& file_field,
-                                              const Field& table_field);
-
-std::vector<std::shared_ptr<arrow::Array>> known_columns(const arrow::ArrayVector& arrays,
-                                                         const std::vector<Field>& file_fields,
-                                                         const std::vector<Field>& table_fields) {
-  arrow::ArrayVector out;
-  for (size_t i = 0; i < table_fields.size(); ++i) {
-    if (out.size() < file_fields.size() && file_fields[out.size()].id == table_fields[i].id)
-      out.push_back(without_unknown(arrays[i], file_fields[out.size()], table_fields[i]));
-  }
-  return out;
-}
-
-std::shared_ptr<arrow::Array> without_unknown(const std::shared_ptr<arrow::Array>& array, const Field& file_field,
-                                              const Field& table_field) {
-  if (!file_field.type.is_nested() || file_field.type == table_field.type) return array;
-  auto data = array->data()->Copy();
-  data->type = to_arrow_type(file_field.type);
-  data->child_data.clear();
-  arrow::ArrayVector children;
-  if (table_field.type.kind == TypeKind::kStruct) {
-    for (const auto& child : array->data()->child_data) children.push_back(arrow::MakeArray(child));
-  } else if (table_field.type.kind == TypeKind::kList) {
-    children.push_back(static_cast<const arrow::ListArray&>(*array).values());
-  } else {
-    const auto& map = static_cast<const arrow::MapArray&>(*array);
-    children = {map.keys(), map.items()};
-  }
-  for (const auto& child : known_columns(children, *file_field.type.children, *table_field.type.children))
-    data->child_data.push_back(child->data());
-  if (table_field.type.kind == TypeKind::kMap) {
-    const auto& type = static_cast<const arrow::MapType&>(*data->type).value_type();
-    data->child_data = {arrow::ArrayData::Make(type, children[0]->length(), {nullptr}, std::move(data->child_data), 0)};
-  }
-  return arrow::MakeArray(data);
-}
-
 }  // namespace
 
 struct ParquetWriter::State {

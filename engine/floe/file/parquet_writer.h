@@ -6,9 +6,7 @@
 #include <memory>
 #include <string>
 
-#include "floe/io/io.h"
-#include "floe/manifest/data_file.h"
-#include "floe/spec/table_metadata.h"
+#include "floe/file/data_file_writer.h"
 
 namespace floe {
 
@@ -20,22 +18,19 @@ std::shared_ptr<const ParquetWriteOptions> parquet_write_options(const Propertie
 // One Parquet file being written. Batches come in the table's Arrow schema (file/batch.h makes them so). Row groups
 // close by bytes (`write.parquet.row-group-size-bytes`) or rows. The columns of a batch are encoded in parallel where
 // `use_threads` (only if no other writer runs on the same pool).
-class ParquetWriter {
+class ParquetWriter final : public DataFileWriter {
  public:
   ParquetWriter(Io& io, const std::string& location, const Schema& schema,
                 std::shared_ptr<const ParquetWriteOptions> options, bool use_threads);
-  ~ParquetWriter();  // without finish(): aborts, nothing is left
+  ~ParquetWriter() override;
 
-  void write(const arrow::RecordBatch& batch);
-  int64_t bytes_written() const;    // encoded so far, with an estimate of what is buffered
-  int64_t bytes_in_memory() const;  // held for the row group being written, encoded or not
+  void write(const arrow::RecordBatch& batch) override;
+  int64_t bytes_written() const override;
+  int64_t bytes_in_memory() const override;
+  void end_row_group() override;
 
-  // Ends the row group early, to free its memory.
-  void end_row_group();
-
-  // Closes the file durably. The metrics come from the file's own footer and from the batches (NaN counts).
-  // spec_id, partition and sort order are the caller's to fill in.
-  DataFile finish();
+  // The metrics come from the file's own footer and from the batches (NaN counts).
+  DataFile finish() override;
 
  private:
   struct State;

@@ -11,7 +11,7 @@
 
 #include "floe/arrow_status.h"
 #include "floe/file/arrow_schema.h"
-#include "floe/file/parquet_reader.h"
+#include "floe/file/data_file_reader.h"
 #include "floe/file/parquet_writer.h"
 #include "floe/spec/metadata_columns.h"
 
@@ -101,17 +101,13 @@ class RowBuffer {
 
 PositionDeletes read_position_deletes(Io& io, const DataFile& file, const std::vector<std::string>& wanted,
                                       const arrow::StopToken& stop) {
-  if (file.file_format != FileFormat::kParquet) {
-    throw NotSupported(fmt::format("{}: position delete files of format {} are not read yet", file.file_path,
-                                   to_string(file.file_format)));
-  }
   ParquetReadOptions options;
   options.projection.fields = position_delete_fields();
   options.schema = std::make_shared<const Schema>(options.projection);
   if (!wanted.empty()) options.filter = path_is_one_of(wanted);
   options.use_threads = false;
   options.stop = stop;
-  const auto reader = read_parquet(io, file, options, {}, std::string(kNames));
+  const auto reader = read_data_file(io, file, options, {}, std::string(kNames));
   PositionDeletes deletes;
   while (const auto batch = check(reader->Next(), file.file_path)) add_rows(*batch, file.file_path, deletes);
   for (auto& [path, positions] : deletes) positions.shrink();

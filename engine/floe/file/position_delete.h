@@ -20,8 +20,7 @@ namespace floe {
 using PositionDeletes = std::map<std::string, Positions, std::less<>>;
 
 // Reads a position delete file. `wanted`: only of these data files, of which row groups of other files are not read;
-// none: of all. Memory beyond the positions is a batch's. Throws CorruptFile naming the file, NotFound, or
-// NotSupported for formats other than Parquet.
+// none: of all. Memory beyond the positions is a batch's. Throws CorruptFile naming the file, or NotFound.
 PositionDeletes read_position_deletes(Io& io, const DataFile& file, const std::vector<std::string>& wanted = {},
                                       const arrow::StopToken& stop = arrow::StopToken::Unstoppable());
 

@@ -122,7 +122,7 @@ TEST_F(PositionDeleteTest, NoPositionsAreRefused) {
   EXPECT_THROW(read_position_deletes(*io_, write({.fields = optional}, {{Value(), Value(int64_t{1})}})), CorruptFile);
   DataFile avro = file;
   avro.file_format = FileFormat::kAvro;
-  EXPECT_THROW(read_position_deletes(*io_, avro), NotSupported);
+  EXPECT_THROW(read_position_deletes(*io_, avro), CorruptFile);
 }
 
 TEST_F(PositionDeleteTest, DamagedFilesAreRefused) {

@@ -4,6 +4,7 @@
 
 #include <fstream>
 
+#include "floe/file/data_file_writer.h"
 #include "floe/scan/test_table.h"
 
 namespace floe {
@@ -165,7 +166,22 @@ TEST(Read, StopTokenEndsIt) {
       Cancelled);
 }
 
-TEST(Read, OtherFormatsAreRefusedByName) {
+TEST(Read, FilesOfAnyFormatMakeUpATable) {
+  TestTable table(numbers());
+  std::vector<DataFile> files = {table.write(sequence(0, 10))};
+  for (const FileFormat format : {FileFormat::kAvro, FileFormat::kOrc}) {
+    const auto first = static_cast<int64_t>(files.size()) * 10;
+    const auto writers = data_file_writers(format, {}, *current_schema(table.metadata));
+    const auto writer = writers.make(*table.io, table.path(fmt::format("{}.data", first)), false);
+    writer->write(*scan_test::to_batch(sequence(first, first + 10), *current_schema(table.metadata)));
+    files.push_back(writer->finish());
+  }
+  table.append(files);
+  EXPECT_EQ(ids(*table.scan()), range(0, 30));
+  EXPECT_EQ(ids(*table.scan({.filter = parse_filter("id >= 5 and id < 25")})), range(5, 25));
+}
+
+TEST(Read, AFileOfAnotherFormatThanItsManifestSaysIsCorrupt) {
   TestTable table(numbers());
   DataFile file = table.write(sequence(0, 1));
   file.file_format = FileFormat::kOrc;
@@ -173,8 +189,8 @@ TEST(Read, OtherFormatsAreRefusedByName) {
   try {
     table.scan();
     FAIL();
-  } catch (const NotSupported& e) {
-    EXPECT_THAT(e.what(), AllOf(HasSubstr("ORC"), HasSubstr(file.file_path)));
+  } catch (const CorruptFile& e) {
+    EXPECT_THAT(e.what(), HasSubstr(file.file_path));
   }
 }
 

@@ -51,10 +51,6 @@ void ScanFiles::choose(const ScanOptions& options) {
     for (size_t i = 0; i < part.entries.size(); ++i) {
       const uint32_t entry = part.entries[i];
       if (options.limit && (*options.limit <= 0 || (unfiltered() && rows >= *options.limit))) return;
-      if (manifest.file_format[entry] != FileFormat::kParquet) {
-        throw NotSupported(fmt::format("{}: data files of format {} are not read yet", manifest.file_path[entry],
-                                       to_string(manifest.file_format[entry])));
-      }
       bool has_deletes = false;
       if (finder) {
         const DeleteLoader::Needs needs = needs_of(manifest, entry, *finder);
@@ -69,7 +65,7 @@ void ScanFiles::choose(const ScanOptions& options) {
   }
 }
 
-std::optional<ParquetFile> ScanFiles::open(size_t i, Opening& opening) {
+std::optional<std::vector<BatchStream>> ScanFiles::open(size_t i, Opening& opening) {
   const ScanPlan::Part& part = plan_.parts[places_[i].part];
   const size_t index = places_[i].index;
   const uint32_t entry = part.entries[index];
@@ -94,7 +90,7 @@ std::optional<ParquetFile> ScanFiles::open(size_t i, Opening& opening) {
   const DataFile file = data_file(manifest, entry);
   ++counters_->files_read;
   try {
-    return ParquetFile(*io_, file, options_for(manifest, partition), std::move(context), name_mapping_, counters_);
+    return open_data_file(*io_, file, options_for(manifest, partition), std::move(context), name_mapping_, counters_);
   } catch (const NotFound& e) {
     throw NotFound(
         fmt::format("table {}, snapshot {}: the data file {} is "

@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "floe/file/parquet_reader.h"
+#include "floe/file/data_file_reader.h"
 #include "floe/scan/delete_loader.h"
 #include "floe/scan/scan.h"
 
@@ -36,10 +36,9 @@ class ScanFiles {
   const Place& place(size_t i) const { return places_[i]; }
   ScanCounters& counters() const { return *counters_; }
 
-  // Opens a file, with what is deleted from it. nullopt: another thread is
-  // reading some of the deletes; call again, with the same `opening`, when it
-  // is through with that.
-  std::optional<ParquetFile> open(size_t i, Opening& opening);
+  // Opens a file, with what is deleted from it, as streams that may be read by several threads. nullopt: another thread
+  // is reading some of the deletes; call again, with the same `opening`, when it is through with that.
+  std::optional<std::vector<BatchStream>> open(size_t i, Opening& opening);
 
  private:
   bool unfiltered() const { return plan_.filter.kind == ExprKind::kTrue; }

@@ -163,8 +163,8 @@ Scanner::Outcome Scanner::run(Unit& unit) const {
   try {
     if (unit.opened) {
       outcome.batch = unit.stream();
-    } else if (const auto file = files_->open(unit.file, unit.opening)) {
-      for (size_t group = 0; group < file->row_groups(); ++group) outcome.streams.push_back(file->read(group));
+    } else if (auto streams = files_->open(unit.file, unit.opening)) {
+      outcome.streams = *std::move(streams);
     } else {
       outcome.blocked = true;
     }

@@ -13,7 +13,7 @@
 
 #include "floe/arrow_status.h"
 #include "floe/file/batch.h"
-#include "floe/file/parquet_writer.h"
+#include "floe/file/data_file_writer.h"
 #include "floe/parallel.h"
 #include "floe/spec/metadata_columns.h"
 #include "floe/write/external_sort.h"
@@ -38,20 +38,25 @@ void refuse_unsupported(const TableMetadata& table, const WriteOptions& options)
                                      options.table_name, key));
     }
   }
-  const std::string format = string_property(table.properties, "write.format.default", "parquet");
-  bool parquet = false;
-  try {
-    parquet = parse_file_format(format) == FileFormat::kParquet;
-  } catch (const InvalidArgument&) {
-    // said below
-  }
-  if (!parquet) {
-    throw NotSupported(fmt::format("table {}: property 'write.format.default' is '{}', but only parquet is written",
-                                   options.table_name, format));
-  }
   if (options.max_open_writers < 1) {
     throw InvalidArgument(fmt::format("max_open_writers is {}; it must be at least 1", options.max_open_writers));
   }
+}
+
+FileFormat format_of(const TableMetadata& table, const WriteOptions& options) {
+  FileFormat format = FileFormat::kPuffin;
+  const std::string text = string_property(table.properties, "write.format.default", "parquet");
+  try {
+    format = options.format ? *options.format : parse_file_format(text);
+  } catch (const InvalidArgument&) {
+    // said below
+  }
+  if (format == FileFormat::kPuffin) {
+    throw NotSupported(
+        fmt::format("table {}: property 'write.format.default' is '{}'; data files are parquet, avro or orc",
+                    options.table_name, text));
+  }
+  return format;
 }
 
 // How many rows of a batch make a piece.
@@ -97,7 +102,7 @@ Schema schema_of_files(const TableMetadata& table, const WriteOptions& options) 
 struct PartitionOutput {
   std::vector<Value> partition;
   std::string path;  // "a=1/b=2"
-  std::unique_ptr<ParquetWriter> writer;
+  std::unique_ptr<DataFileWriter> writer;
   int64_t rows = 0;  // in the file being written
   std::vector<DataFile> files;
 };
@@ -105,13 +110,13 @@ struct PartitionOutput {
 // The files of one write. Partitions are written by different threads, each by one at a time.
 class Outputs {
  public:
-  Outputs(const TableMetadata& table, const Schema& schema, Io& io)
+  Outputs(const TableMetadata& table, const Schema& schema, Io& io, DataFileWriters writers)
       : table_(table),
         io_(io),
         schema_(schema),
         spec_(default_spec(table)),
         sort_order_id_(table.default_sort_order_id),
-        parquet_(parquet_write_options(table.properties, schema_)),
+        writers_(std::move(writers)),
         target_bytes_(int_property(table.properties, "write.target-file-size-bytes", kTargetFileBytes)),
         uuid_(new_uuid()) {}
 
@@ -122,6 +127,7 @@ class Outputs {
     outputs_.push_back(std::move(output));
   }
   size_t partitions() const { return outputs_.size(); }
+  const DataFileWriters& writers() const { return writers_; }
 
   void write(size_t partition, const arrow::RecordBatch& rows) {
     PartitionOutput& output = outputs_[partition];
@@ -147,13 +153,14 @@ class Outputs {
 
   // Ends the largest row groups until the rest take half of `limit`, if all of them take more than that.
   void free_memory(int64_t limit) {
-    std::vector<std::pair<int64_t, ParquetWriter*>> writers;
+    std::vector<std::pair<int64_t, DataFileWriter*>> writers;
     int64_t total = 0;
     for (const PartitionOutput& output : outputs_) {
       if (!output.writer) continue;
       writers.emplace_back(output.writer->bytes_in_memory(), output.writer.get());
       total += writers.back().first;
     }
+    if (writers.size() > 1) limit = limit * 2 / 3;  // what many small buffers take beyond what is in them
     if (total <= limit) return;
     std::sort(writers.begin(), writers.end(), std::greater<>());
     size_t ended = 0;
@@ -186,11 +193,11 @@ class Outputs {
 
  private:
   void begin_file(PartitionOutput& output, size_t partition) {
-    const std::string name = fmt::format("00000-{}-{}-{:05}.parquet", partition, uuid_, output.files.size() + 1);
+    const std::string name =
+        fmt::format("00000-{}-{}-{:05}.{}", partition, uuid_, output.files.size() + 1, file_extension(writers_.format));
     // Columns in parallel where this is the only file at work. Two files at once, taking pieces in turn, were a tenth
     // faster, but their row groups overlap, and every filter on a sorted column reads twice as many.
-    output.writer = std::make_unique<ParquetWriter>(io_, data_location(table_, output.path, name), schema_, parquet_,
-                                                    /*use_threads=*/true);
+    output.writer = writers_.make(io_, data_location(table_, output.path, name), /*use_threads=*/true);
     output.rows = 0;
   }
 
@@ -221,7 +228,7 @@ class Outputs {
   const Schema& schema_;
   const PartitionSpec& spec_;
   const int32_t sort_order_id_;
-  const std::shared_ptr<const ParquetWriteOptions> parquet_;
+  const DataFileWriters writers_;
   const int64_t target_bytes_;
   const std::string uuid_;
   std::vector<PartitionOutput> outputs_;
@@ -235,7 +242,11 @@ class Writing {
         schema_(schema_of_files(table, options)),
         fitter_(schema_, incoming, options.table_name),
         partitioner_(schema_, default_spec(table)),
-        outputs_(table, schema_, io) {
+        outputs_(table, schema_, io, data_file_writers(format_of(table, options), table.properties, schema_)) {
+    max_open_ = options.max_open_writers;
+    if (const int64_t each = outputs_.writers().memory_each; each > 0) {
+      max_open_ = static_cast<int32_t>(std::clamp<int64_t>(options.row_group_memory / each, 1, max_open_));
+    }
     if (const SortOrder& order = default_sort_order(table); !order.fields.empty()) order_.emplace(order, schema_);
   }
 
@@ -248,7 +259,7 @@ class Writing {
     }
     if (order_) return put_aside(rows, numbers);
     std::vector<int32_t> aside;
-    if (partitioner_.size() > static_cast<size_t>(options_.max_open_writers)) aside = cap(numbers);
+    if (partitioner_.size() > static_cast<size_t>(max_open_)) aside = cap(numbers);
     std::vector<PartitionRows> parts = split(rows, numbers);
     if (!aside.empty()) {
       put_aside(parts.back().rows, aside);
@@ -278,9 +289,9 @@ class Writing {
   std::vector<int32_t> cap(std::vector<int32_t>& numbers) const {
     std::vector<int32_t> capped;
     for (int32_t& number : numbers) {
-      if (number < options_.max_open_writers) continue;
+      if (number < max_open_) continue;
       capped.push_back(number);
-      number = options_.max_open_writers;
+      number = max_open_;
     }
     return capped;
   }
@@ -302,6 +313,7 @@ class Writing {
     int64_t largest = 1;
     for (const auto& partition : partitions) largest = std::max(largest, partition.bytes);
     const int64_t threads = std::max(arrow::internal::GetCpuThreadPool()->GetCapacity(), 1);
+    largest = std::max(largest, outputs_.writers().memory_each);
     const int64_t at_once = std::clamp<int64_t>(options_.row_group_memory / largest, 1, threads);
     std::atomic<size_t> next = 0;
     const auto write_next = [&](size_t i) {
@@ -328,6 +340,7 @@ class Writing {
   Partitioner partitioner_;
   std::optional<RowOrder> order_;
   std::optional<ExternalSort> aside_;
+  int32_t max_open_ = 1;
   Outputs outputs_;
 };
 

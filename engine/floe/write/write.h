@@ -5,6 +5,7 @@
 #include <arrow/util/cancel.h>
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,9 +16,10 @@
 namespace floe {
 
 struct WriteOptions {
-  std::string table_name;  // for messages
+  std::string table_name;            // for messages
+  std::optional<FileFormat> format;  // none: `write.format.default`, else Parquet
   // One per partition. Rows of further partitions are put aside, and written partition by partition afterwards.
-  int32_t max_open_writers = 100;
+  int32_t max_open_writers = 256;
   // What the open files together may hold of row groups that are not written yet. Beyond it the largest end early.
   int64_t row_group_memory = 128 << 20;
   // Rows put aside, to be sorted or because their partition has no open file, stay in memory up to so many bytes;
@@ -35,8 +37,8 @@ struct WriteOptions {
 // any exception every file written is removed.
 //
 // Throws InvalidArgument for rows that do not fit the table, NotSupported for table properties that ask for another
-// file format, another layout or encryption, IoError if there is no room for rows put aside, Cancelled, and what the
-// reader or the store throws.
+// layout or encryption, and for columns that the file format cannot hold, IoError if there is no room for rows put
+// aside, Cancelled, and what the reader or the store throws.
 std::vector<DataFile> write_data_files(const TableMetadata& table, arrow::RecordBatchReader& batches, Io& io,
                                        const WriteOptions& options);
 

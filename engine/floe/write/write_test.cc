@@ -15,7 +15,8 @@
 #include <set>
 
 #include "floe/arrow_status.h"
-#include "floe/file/parquet_reader.h"
+#include "floe/file/data_file_reader.h"
+#include "floe/file/data_file_writer.h"
 #include "floe/spec/metadata_columns.h"
 
 namespace floe {
@@ -96,7 +97,7 @@ class Write : public testing::Test {
   // The ids in a file, and a check that what is said of it is so.
   std::vector<int64_t> read_ids(const TableMetadata& metadata, const DataFile& file) {
     EXPECT_EQ(static_cast<int64_t>(fs::file_size(file.file_path)), file.file_size_in_bytes);
-    auto reader = read_parquet(*io_, file, {.projection = *current_schema(metadata)}, {}, "", nullptr);
+    auto reader = read_data_file(*io_, file, {.projection = *current_schema(metadata)}, {}, "");
     std::vector<int64_t> ids;
     for (const auto& batch : *reader) {
       const auto& array = static_cast<const arrow::Int64Array&>(*(*batch)->column(0));
@@ -452,8 +453,42 @@ TEST_F(Write, RowsThatDoNotFitLeaveNothing) {
   EXPECT_TRUE(files_on_disk().empty());
 }
 
+TEST_F(Write, FilesAreOfTheFormatThatThePropertyOrTheCallAsksFor) {
+  const std::vector<std::tuple<std::string, std::optional<FileFormat>, FileFormat>> cases = {
+      {"avro", std::nullopt, FileFormat::kAvro},
+      {"ORC", std::nullopt, FileFormat::kOrc},
+      {"orc", FileFormat::kAvro, FileFormat::kAvro},
+      {"avro", FileFormat::kParquet, FileFormat::kParquet}};
+  for (const auto& [property, asked, expected] : cases) {
+    const TableMetadata metadata = table("bucket[3]", {{"write.format.default", property}}, by_key_and_id());
+    MadeBatches batches(3, [](int i) {
+      return rows(i * 1'000, 1'000, [](int64_t id) { return static_cast<int32_t>(id * 31 % 7) - 1; });
+    });
+    const auto files = write_data_files(metadata, batches, *io_, {.table_name = "db.t", .format = asked});
+    EXPECT_GE(files.size(), 3);
+    int64_t total = 0;
+    for (const DataFile& file : files) {
+      EXPECT_EQ(file.file_format, expected);
+      EXPECT_TRUE(file.file_path.ends_with(fmt::format(".{}", file_extension(expected)))) << file.file_path;
+      EXPECT_EQ(file.sort_order_id, 1);
+      total += static_cast<int64_t>(read_ids(metadata, file).size());
+    }
+    EXPECT_EQ(total, 3'000);
+  }
+}
+
+// An open ORC file holds a stripe that cannot be written early, so few are open.
+TEST_F(Write, ManyPartitionsInOrc) {
+  const TableMetadata metadata = table("identity", {{"write.format.default", "orc"}});
+  MadeBatches batches(
+      2, [](int i) { return rows(i * 5'000, 5'000, [](int64_t id) { return static_cast<int32_t>(id % 50); }); });
+  const auto files = write_data_files(metadata, batches, *io_, {.table_name = "db.t"});
+  ASSERT_EQ(files.size(), 50);
+  for (const DataFile& file : files) EXPECT_EQ(read_ids(metadata, file).size(), 200);
+}
+
 TEST_F(Write, RefusesByNameWhatItDoesNotDo) {
-  for (const auto& [key, value] : Properties{{"write.format.default", "orc"},
+  for (const auto& [key, value] : Properties{{"write.format.default", "csv"},
                                              {"write.location-provider.impl", "com.example.Locations"},
                                              {"write.py-location-provider.impl", "my.Locations"},
                                              {"encryption.key-id", "k"}}) {
