@@ -72,7 +72,7 @@ def commit_deletes(table: FloeTable, folder: Path, deletes: list[DataFile]) -> N
     snapshot_id, io = 4711, PyArrowFileIO()
     current = table.current_snapshot()
     assert current is not None
-    sequence_number = table.metadata.last_sequence_number + 1
+    sequence_number = table.last_sequence_number + 1
 
     def output(name: str) -> OutputFile:
         return io.new_output(f"file://{folder}/{name}")
@@ -95,12 +95,13 @@ def commit_deletes(table: FloeTable, folder: Path, deletes: list[DataFile]) -> N
         summary=Summary(Operation.DELETE),
         schema_id=table.schema().schema_id,
     )
+    any_update: Any = SetSnapshotRefUpdate  # which takes fewer arguments than it is typed for
     table.catalog.commit_table(
         table,
         (),
         (
             AddSnapshotUpdate(snapshot=snapshot),
-            SetSnapshotRefUpdate(ref_name="main", type="branch", snapshot_id=snapshot_id),
+            any_update(ref_name="main", type="branch", snapshot_id=snapshot_id),
         ),
     )
     table.refresh()
