@@ -35,7 +35,7 @@ void check_no_nul(const SqlValues& values) {
 // --- a session ---
 
 SqlSession::SqlSession(const SqlLocation& location) : soci_(*location.dialect->backend, location.connection) {
-  if (!location.dialect->on_connect.empty()) execute(std::string(location.dialect->on_connect));
+  for (const std::string& statement : location.dialect->on_connect) execute(statement);
 }
 
 std::vector<SqlValues> SqlSession::query(const std::string& statement, const SqlValues& values, size_t columns) {

@@ -123,7 +123,7 @@ SqlFailure explain_mysql(const soci::soci_error& error) {
 const SqlDialect kSqlite = {
     .backend = &soci::sqlite3,
     .begin = "BEGIN IMMEDIATE",  // SOCI's own begin() takes the lock too late, when two may hold each other up
-    .on_connect = "",
+    .on_connect = {},
     .table_options = "",
     .explain = explain_sqlite,
 };
@@ -132,8 +132,7 @@ const SqlDialect kPostgresql = {
     .backend = &soci::postgresql,
     .begin = "BEGIN ISOLATION LEVEL SERIALIZABLE",
     // Nobody waits for ever for a transaction that hangs, and the client library prints no notices.
-    .on_connect =
-        "SELECT set_config('lock_timeout', '30s', false), set_config('client_min_messages', 'warning', false)",
+    .on_connect = {"SET lock_timeout = '30s'", "SET client_min_messages = warning"},
     .table_options = "",
     .explain = explain_postgresql,
 };
@@ -143,7 +142,8 @@ const SqlDialect kMysql = {
     .backend = &soci::mysql,
     .begin = "BEGIN",
     // Otherwise a location that is too long might be cut without a word.
-    .on_connect = "SET SESSION sql_mode = 'STRICT_ALL_TABLES', SESSION transaction_isolation = 'SERIALIZABLE'",
+    .on_connect = {"SET SESSION sql_mode = 'STRICT_ALL_TABLES'",
+                   "SET SESSION TRANSACTION ISOLATION LEVEL SERIALIZABLE"},
     .table_options = " CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",  // names differ where one byte does
     .explain = explain_mysql,
 };

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace floe {
 
@@ -27,9 +28,9 @@ struct SqlFailure {
 
 struct SqlDialect {
   const soci::backend_factory* backend;
-  std::string_view begin;          // of a transaction during which nobody else seems to change anything
-  std::string_view on_connect;     // the first statement of a session; empty: none
-  std::string_view table_options;  // what CREATE TABLE ends in
+  std::string_view begin;               // of a transaction during which nobody else seems to change anything
+  std::vector<std::string> on_connect;  // the first statements of a session
+  std::string_view table_options;       // what CREATE TABLE ends in
   SqlFailure (*explain)(const soci::soci_error&);
 };
 
