@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import datetime as dt
 import importlib.util
 import itertools
+import multiprocessing
 import os
 import sqlite3
+import subprocess
 import threading
 import time
 import zlib
@@ -509,6 +512,114 @@ APPENDS = Work(
     repeat=1,
 )
 
+# --- commits of several processes ---
+
+
+def postgresql() -> str:
+    """The URL of a server that syncs as users' servers do, and lives as long as this process."""
+    script = Path(__file__).parent.parent / "testing/fixtures/postgresql"
+    server = subprocess.Popen(
+        [script, "serve"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        env=os.environ | {"FLOE_POSTGRESQL_SYNC": "on"},
+    )  # fmt: skip
+    assert server.stdin is not None
+    assert server.stdout is not None
+    atexit.register(server.communicate)
+    return server.stdout.readline().strip()
+
+
+def floe_on(url: str, warehouse: str) -> Any:
+    from floe_iceberg import load_catalog
+
+    return load_catalog("bench", type="sql", uri=url, warehouse=warehouse)
+
+
+def pyiceberg_on(url: str, warehouse: str) -> Any:
+    from pyiceberg.catalog.sql import SqlCatalog
+
+    return SqlCatalog("bench", uri=url, warehouse=warehouse)
+
+
+def contend(
+    open_catalog: Callable[[str, str], Any], url: str, warehouse: str, commits: int, start: Any, results: Any
+) -> None:
+    """One process: appends, each to the handle that the last one left; gives back the seconds of those that got in."""
+    batch = inputs.rows(0, SMALL_ROWS)
+    catalog = open_catalog(url, warehouse)
+    catalog.create_table_if_not_exists("bench.warm", schema=batch.schema).append(batch)  # loads code
+    table = catalog.load_table("bench.rows")
+    start.wait()
+    seconds = []
+    for _ in range(commits):
+        began = time.perf_counter()
+        try:
+            table.append(batch)
+            seconds.append(time.perf_counter() - began)
+        except Exception:
+            table.refresh()
+    results.put(seconds)
+
+
+def contending(open_catalog: Callable[[str, str], Any], processes: int) -> Prepare:
+    def prepare(data: Path, scratch: Path) -> Run:
+        url, warehouse = postgresql(), f"file://{scratch}/warehouse"
+        catalog = open_catalog(url, warehouse)
+        catalog.create_namespace("bench")
+        properties = {"write.metadata.previous-versions-max": "1000"}  # so that no metadata file is forgotten
+        table = catalog.create_table("bench.rows", schema=inputs.rows(0, SMALL_ROWS).schema, properties=properties)
+        table.append(inputs.rows(0, SMALL_ROWS))
+        context = multiprocessing.get_context("spawn")
+        start, results = context.Barrier(processes + 1), context.Queue()
+        workers = [
+            context.Process(
+                target=contend, args=(open_catalog, url, warehouse, COMMITS // processes, start, results), daemon=True
+            )
+            for _ in range(processes)
+        ]
+        for worker in workers:
+            worker.start()
+        while start.n_waiting < processes:
+            time.sleep(0.01)
+
+        def run() -> dict[str, int]:
+            start.wait()
+            seconds = sorted(itertools.chain.from_iterable(results.get() for _ in workers))
+            return {
+                "commits": len(seconds),
+                "p99_ms": round(1000 * seconds[len(seconds) * 99 // 100 - 1]),
+                "orphans": orphans(open_catalog(url, warehouse).load_table("bench.rows")),
+            }
+
+        return run
+
+    return prepare
+
+
+def orphans(table: Any) -> int:
+    """How many files of the table its metadata does not name."""
+    named = {table.metadata_location, *(entry.metadata_file for entry in table.metadata.metadata_log)}
+    for snapshot in table.metadata.snapshots:
+        named.add(snapshot.manifest_list)
+        named.update(manifest.manifest_path for manifest in snapshot.manifests(table.io))
+    named.update(table.inspect.files()["file_path"].to_pylist())  # nothing is ever removed from it
+    folder = Path(table.location().removeprefix("file://"))
+    return len({f"file://{file}" for file in folder.rglob("*") if file.is_file()} - named)
+
+
+CONTENDED = Work(
+    name="contended",
+    title="8 processes × 25 appends, one table, PostgreSQL",
+    limit="one process × 200 appends",
+    reach=1.67,
+    data=lambda _: None,
+    systems={
+        "limit": contending(floe_on, 1),
+        "floe": contending(floe_on, 8),
+        "pyiceberg": contending(pyiceberg_on, 8),
+    },
+    repeat=1,
+)
+
 # --- loading --------------------------------------------------------------------------------------------------------
 
 
@@ -712,4 +823,4 @@ PARTITIONS = [
     ),
 ]  # fmt: skip
 
-WORKS: dict[str, Work] = {work.name: work for work in [APPEND, *PARTITIONS, *SCANS, *PLANS, APPENDS, LOAD]}
+WORKS: dict[str, Work] = {work.name: work for work in [APPEND, *PARTITIONS, *SCANS, *PLANS, APPENDS, CONTENDED, LOAD]}

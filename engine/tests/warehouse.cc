@@ -11,8 +11,17 @@ namespace floe {
 
 namespace fs = std::filesystem;
 
-Warehouse::Warehouse() : folder_(fs::temp_directory_path() / ("floe-test-" + new_uuid())) {
-  fs::create_directories(folder_ / "warehouse");
+namespace {
+
+fs::path new_folder() {
+  const fs::path folder = fs::temp_directory_path() / ("floe-test-" + new_uuid());
+  fs::create_directories(folder / "warehouse");
+  return folder;
+}
+
+}  // namespace
+
+Warehouse::Warehouse(Database kind) : folder_(new_folder()), database_(kind, folder_) {
   open()->create_namespace({"db"});
 }
 
@@ -21,7 +30,7 @@ Warehouse::~Warehouse() {
   fs::remove_all(folder_, ignored);
 }
 
-std::string Warehouse::uri() const { return "sqlite:///" + (folder_ / "catalog.db").string(); }
+std::string Warehouse::uri() const { return database_.url(); }
 std::string Warehouse::location() const { return "file://" + (folder_ / "warehouse").string(); }
 
 CatalogPtr Warehouse::open() const {

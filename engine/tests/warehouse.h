@@ -10,14 +10,15 @@
 #include <string>
 #include <vector>
 
+#include "floe/catalog/test_database.h"
 #include "floe/table.h"
 
 namespace floe {
 
-// A SQLite catalog "test" and its warehouse, removed at the end.
+// A catalog "test" in a SQL database and its warehouse, removed at the end.
 class Warehouse {
  public:
-  Warehouse();
+  explicit Warehouse(Database kind = Database::kSqlite);
   Warehouse(const Warehouse&) = delete;
   Warehouse& operator=(const Warehouse&) = delete;
   ~Warehouse();
@@ -36,6 +37,7 @@ class Warehouse {
 
  private:
   std::filesystem::path folder_;
+  TestDatabase database_;
 };
 
 // Every file that the table's metadata names, itself included: metadata files, manifest lists, manifests, data files.
