@@ -22,9 +22,11 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kStopCheckInterval{50};
 
-// A lost race costs little to run again, and somebody won it: a few races are one try.
-constexpr int kRacesOfATry = 3;
-constexpr milliseconds kBetweenRaces{20};
+// A lost race costs little to run again, and somebody won it: a few races are one try. Before the next race, a loser
+// lets others by for up to as long as this many attempts take; who has lost more of them waits less, so that nobody
+// always comes too late.
+constexpr int kRacesOfATry = 8;
+constexpr int kLetBy = 4;
 
 // Anything in [shortest, longest], so that writers that met once do not meet again.
 milliseconds random_between(milliseconds shortest, milliseconds longest) {
@@ -106,11 +108,13 @@ class CommitLoop {
   // True if it succeeded; then base_ is the table with the commit.
   bool attempt() {
     check_stop();
+    const auto start = Clock::now();
     TableCommit commit = build_(base_);
     try {
       base_ = catalog_.commit(base_.identifier, commit);
       return true;
     } catch (const CommitFailed&) {
+      attempt_time_ = Clock::now() - start;
       failure_ = std::current_exception();
     } catch (const CommitStateUnknown&) {
       if (!added_snapshot(commit)) throw;  // nothing to recognize it by
@@ -122,7 +126,8 @@ class CommitLoop {
 
   void wait_or_give_up() {
     if (unknown_.empty() && policy_.retries > 0 && ++races_ % kRacesOfATry != 0) {
-      return sleep(random_between(milliseconds(0), std::min(kBetweenRaces, policy_.min_wait)), stop_);
+      const auto longest = std::chrono::duration_cast<milliseconds>(attempt_time_ * kLetBy / races_);
+      return sleep(random_between(milliseconds(0), std::min(longest, policy_.min_wait)), stop_);
     }
     if (retry_ >= policy_.retries || Clock::now() - start_ >= policy_.total) std::rethrow_exception(failure_);
     sleep(policy_.wait(retry_++), stop_);
@@ -166,6 +171,7 @@ class CommitLoop {
   const Clock::time_point start_ = Clock::now();
   int64_t retry_ = 0;
   int races_ = 0;                     // lost
+  Clock::duration attempt_time_{};    // of the last one of them
   std::vector<TableCommit> unknown_;  // attempts that may still succeed
   std::exception_ptr failure_;        // of the last attempt
 };

@@ -18,8 +18,8 @@ using CommitBuilder = std::function<TableCommit(const LoadedTable& base)>;
 // backoff and jitter. Returns the table with the commit in it.
 //
 // CommitFailed: the table is loaded again and the builder called again. Since somebody else's commit succeeded then,
-// and the first attempt's base may have been old anyhow, up to three attempts with a short pause between them count as
-// one; only after the third comes a retry with its wait. (With no retries allowed there is one attempt.) A table that
+// and the first attempt's base may have been old anyhow, up to eight attempts with short pauses between them count as
+// one; only after the eighth comes a retry with its wait. (With no retries allowed there is one attempt.) A table that
 // was replaced by another one meanwhile is not committed to.
 //
 // CommitStateUnknown: the table is loaded and looked at. If it has the attempt's snapshot, the commit succeeded. If it
