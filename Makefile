@@ -52,6 +52,19 @@ build: build/.engine build/.packages ## the engine and the Python packages, into
 
 # --- what people run ------------------------------------------------------------------------------------------------
 
+# Iceberg's Java, the judge of the tests marked slow.
+build/spark/.ready: build/.debian-dev Makefile
+	@echo "Installing Spark into build/spark"
+	@$(PYTHON) -m venv build/spark/venv
+	@build/spark/venv/bin/python -m pip install --quiet --disable-pip-version-check pyspark==4.0.1
+	@for jar in org.apache.iceberg:iceberg-spark-runtime-4.0_2.13:1.11.0 org.xerial:sqlite-jdbc:3.53.0.0; do \
+		mvn --quiet --batch-mode dependency:copy -Dartifact=$$jar -DoutputDirectory=$(CURDIR)/build/spark/jars || exit 1; \
+	done
+	@touch $@
+
+.PHONY: spark
+spark: build/spark/.ready ## what the tests that ask Spark need
+
 .PHONY: demo
 demo: build ## the flights that left New York in 2013, as an Iceberg table
 	@$(BIN)/python examples/flights.py
@@ -62,8 +75,8 @@ test: build build/.debian-test ## all tests: C++ (ctest), then Python (pytest)
 	testing/fixtures/postgresql run $(BIN)/python -m pytest
 
 .PHONY: test-all
-test-all: test lint sanitize fuzz ## test, and what takes longer: lint, sanitizers, fuzzing, slow tests
-	$(BIN)/python -m pytest -m slow
+test-all: test lint sanitize fuzz spark ## test, and what takes longer: lint, sanitizers, fuzzing, slow tests
+	testing/fixtures/postgresql run $(BIN)/python -m pytest -m slow
 
 .PHONY: sanitize
 sanitize: build build/.debian-dev build/.debian-test ## the C++ tests under AddressSanitizer and UBSan
