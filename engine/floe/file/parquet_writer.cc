@@ -34,6 +34,7 @@ constexpr int64_t kSampleRows = 16'384;       // to look at before the first row
 constexpr int64_t kSampleBytes = 4 << 20;     // or so many bytes, if the rows are wide
 constexpr int64_t kEncodeBytes = 32 << 20;    // encoded before the size of the row group is looked at again
 constexpr int64_t kSmallBytes = 64 << 10;     // of a batch: encoded by the caller's thread alone
+constexpr int64_t kGatherBytes = 256 << 10;   // of small batches, which are encoded as one
 constexpr double kExpectedCompression = 0.5;  // of what is not yet encoded, before there is experience
 
 // Gives the columns of a batch to Arrow's CPU pool, those that took longest in the batch before first, so that no
@@ -165,6 +166,9 @@ struct ParquetWriter::State {
   int64_t sample_rows = 0;
   int64_t sample_bytes = 0;
 
+  std::vector<std::shared_ptr<arrow::RecordBatch>> gathered;  // small batches, once the file is begun
+  int64_t gathered_bytes = 0;
+
   std::unique_ptr<OutputFile> output;
   std::unique_ptr<ColumnTasks> column_tasks;
   const RowGroupTap* tap = nullptr;  // belongs to `writer`
@@ -209,6 +213,26 @@ struct ParquetWriter::State {
     sample_bytes = 0;
   }
 
+  // Each column of a batch costs something whatever its size, and files of many partitions get small ones.
+  void gather_or_encode(const std::shared_ptr<arrow::RecordBatch>& batch) {
+    const int64_t bytes = arrow::util::ReferencedBufferSize(*batch).ValueOr(0);
+    if (bytes < kSmallBytes) {
+      gathered.push_back(compact(batch));
+      gathered_bytes += bytes;
+      if (gathered_bytes >= kGatherBytes) encode_gathered();
+      return;
+    }
+    encode_gathered();
+    encode(batch);
+  }
+
+  void encode_gathered() {
+    if (gathered.empty()) return;
+    const auto batch = check(arrow::ConcatenateRecordBatches(std::exchange(gathered, {})), location);
+    gathered_bytes = 0;
+    encode(batch);
+  }
+
   // In steps, so that neither a huge batch nor wide rows take a row group far beyond its size.
   void encode(const std::shared_ptr<arrow::RecordBatch>& batch) {
     const int64_t bytes = std::max<int64_t>(arrow::util::ReferencedBufferSize(*batch).ValueOr(0), 1);
@@ -225,6 +249,7 @@ struct ParquetWriter::State {
 
   // Writes the row group. The next one is not begun before there are rows for it, so that none is empty.
   void end_row_group() {
+    encode_gathered();
     if (row_group_bytes() == 0) return;
     tap->row_group()->Close();
     row_group_ended = true;
@@ -255,7 +280,7 @@ void ParquetWriter::write(const arrow::RecordBatch& batch) {
   parquet_call(state_->location, [&] {
     const auto columns = state_->file_columns(batch);
     state_->nans.add(*columns);
-    if (state_->writer) return state_->encode(columns);
+    if (state_->writer) return state_->gather_or_encode(columns);
     state_->sample_rows += columns->num_rows();
     state_->sample_bytes += arrow::util::ReferencedBufferSize(*columns).ValueOr(0);
     state_->sample.push_back(compact(columns));
@@ -265,12 +290,13 @@ void ParquetWriter::write(const arrow::RecordBatch& batch) {
 
 int64_t ParquetWriter::bytes_written() const {
   const int64_t flushed = state_->output->stream()->Tell().ValueOr(0);
-  const auto waiting = static_cast<int64_t>(static_cast<double>(state_->sample_bytes) * kExpectedCompression);
+  const auto waiting =
+      static_cast<int64_t>(static_cast<double>(state_->sample_bytes + state_->gathered_bytes) * kExpectedCompression);
   return flushed + waiting + state_->row_group_bytes();
 }
 
 int64_t ParquetWriter::bytes_in_memory() const {
-  return state_->sample_bytes + state_->row_group_bytes(/*compression=*/1);
+  return state_->sample_bytes + state_->gathered_bytes + state_->row_group_bytes(/*compression=*/1);
 }
 
 void ParquetWriter::end_row_group() {
@@ -281,6 +307,7 @@ DataFile ParquetWriter::finish() {
   State& state = *state_;
   return parquet_call(state.location, [&] {
     if (!state.writer) state.begin(true);
+    state.encode_gathered();
     check(state.writer->Close(), state.location);
     state.tap = nullptr;
     DataFile file;
