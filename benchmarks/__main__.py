@@ -135,7 +135,7 @@ def summary(work: Work, measured: dict[str, list[dict[str, Any]]]) -> dict[str, 
 def disagreement(work: dict[str, Any]) -> str:
     """What systems gave back different results for, which none may."""
     found = []
-    for fact in ("rows", "files", "commits", "snapshots"):
+    for fact in ("rows", "files", "commits", "current"):
         values = {s: r["facts"][fact] for s, r in work["systems"].items() if fact in r.get("facts", {})}
         if len(set(values.values())) > 1:
             found.append(f"{fact}: " + ", ".join(f"{s} {value:,}" for s, value in values.items()))

@@ -11,7 +11,7 @@ REQUIREMENTS: dict[str, list[str]] = {
     "pyiceberg": [],
     "polars": [],
     "duckdb": [],
-    "daft": ["daft==0.7.26", "pyiceberg==0.12.0", "pyarrow", "sqlalchemy>=2,<3", "orjson"],
+    "daft": ["daft==0.7.26", "pyiceberg==0.12.0", "numpy", "pyarrow", "sqlalchemy>=2,<3", "orjson"],
 }
 
 
