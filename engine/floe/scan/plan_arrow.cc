@@ -170,6 +170,9 @@ std::shared_ptr<arrow::RecordBatch> to_batch(const ScanPlan::Part& part, const D
   return arrow::RecordBatch::Make(schema, n, std::move(columns));
 }
 
+// Manifests of few files go into one batch, up to this many rows: each batch costs its consumer as much as many rows.
+constexpr int64_t kBatchRows = 1000;
+
 class PlanReader final : public arrow::RecordBatchReader {
  public:
   explicit PlanReader(const ScanPlan& plan) : parts_(plan.parts), deletes_(plan.deletes) {}
@@ -178,7 +181,13 @@ class PlanReader final : public arrow::RecordBatchReader {
 
   arrow::Status ReadNext(std::shared_ptr<arrow::RecordBatch>* out) override {
     try {
-      *out = next_ < parts_.size() ? to_batch(parts_[next_++], deletes_.get(), schema_) : nullptr;
+      arrow::RecordBatchVector batches;
+      for (int64_t rows = 0; next_ < parts_.size() && rows < kBatchRows; rows += batches.back()->num_rows()) {
+        batches.push_back(to_batch(parts_[next_++], deletes_.get(), schema_));
+      }
+      *out = batches.empty()       ? nullptr
+             : batches.size() == 1 ? batches[0]
+                                   : check(arrow::ConcatenateRecordBatches(batches), kWhat);
       return arrow::Status::OK();
     } catch (...) {
       return to_status(std::current_exception());
