@@ -77,7 +77,7 @@ def plot(report: dict[str, Any], path: Path) -> None:
     axes.set_yticks(range(len(works)), [work["title"] for work in works], fontsize=8)
     axes.set_xlabel("time as a multiple of the raw limit (line at 1; dotted: what floe is to reach)")
     axes.margins(x=0.12)
-    axes.legend(loc="lower right", fontsize=8)
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=len(systems), fontsize=8)
     figure.tight_layout()
     figure.savefig(path, dpi=120)
     pyplot.close(figure)
