@@ -190,8 +190,7 @@ void bind_scan(nb::module_& m) {
           nb::arg("requested_schema") = nb::none())
       .def("file", &file_at, nb::arg("index"),
            "One file with its statistics, by the names of the specification; bounds and partition values in binary.")
-      .def("delete_files", &delete_files_at, nb::arg("index"),
-           "The delete files that apply to one file.")
+      .def("delete_files", &delete_files_at, nb::arg("index"), "The delete files that apply to one file.")
       .def("read", &read_plan, "The rows, as a stream.")
       .def("count", &count_rows, "The number of rows that match, from metadata alone where that is right.");
 
