@@ -52,6 +52,12 @@ class CommitFailed : public Error {
   using Error::Error;
 };
 
+// What other writers committed since the change was planned contradicts it: files that it removes are gone, rows that
+// it should have seen came. It has to be planned again.
+class ConflictFound : public CommitFailed {
+  using CommitFailed::CommitFailed;
+};
+
 // The commit may or may not have happened (the answer was lost). Nothing may be deleted; read the table again.
 class CommitStateUnknown : public Error {
   using Error::Error;

@@ -30,7 +30,7 @@ struct Known {
 };
 
 // The most derived first.
-std::array<Known, 15> known_errors = {{
+std::array<Known, 16> known_errors = {{
     {"NoSuchTable", &is<NoSuchTable>},
     {"NoSuchNamespace", &is<NoSuchNamespace>},
     {"NotFound", &is<NotFound>},
@@ -38,6 +38,7 @@ std::array<Known, 15> known_errors = {{
     {"NamespaceAlreadyExists", &is<NamespaceAlreadyExists>},
     {"AlreadyExists", &is<AlreadyExists>},
     {"NamespaceNotEmpty", &is<NamespaceNotEmpty>},
+    {"ConflictFound", &is<ConflictFound>},
     {"CommitFailed", &is<CommitFailed>},
     {"CommitStateUnknown", &is<CommitStateUnknown>},
     {"InvalidArgument", &is<InvalidArgument>},

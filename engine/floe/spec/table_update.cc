@@ -90,6 +90,10 @@ class Application {
   [[noreturn]] void refuse(const std::string& problem) const {
     throw InvalidArgument(fmt::format("table {}: {}", table_.location, problem));
   }
+  // Made from a state that is not the table's any more, such as before a commit to another branch: worth a retry.
+  [[noreturn]] void refuse_stale(const std::string& problem) const {
+    throw CommitFailed(fmt::format("table {}: {}", table_.location, problem));
+  }
   void need_snapshot(int64_t snapshot_id, std::string_view what) const;
   void assign_partition_field_ids(PartitionSpec& spec) const;
   void check_partition_field_ids(const PartitionSpec& spec) const;
@@ -264,7 +268,7 @@ void Application::check_row_ids(const Snapshot& snapshot) const {
   if (!snapshot.first_row_id) refuse(fmt::format("snapshot {} lacks first-row-id", snapshot.snapshot_id));
   if (!snapshot.added_rows) refuse(fmt::format("snapshot {} lacks added-rows", snapshot.snapshot_id));
   if (*snapshot.first_row_id < table_.next_row_id) {
-    refuse(fmt::format("snapshot {} has first-row-id {}, less than the table's next-row-id {}", snapshot.snapshot_id,
+    refuse_stale(fmt::format("snapshot {} has first-row-id {}, less than the table's next-row-id {}", snapshot.snapshot_id,
                        *snapshot.first_row_id, table_.next_row_id));
   }
   if (*snapshot.added_rows < 0 || *snapshot.added_rows > INT64_MAX - *snapshot.first_row_id) {
@@ -284,7 +288,7 @@ void Application::operator()(const AddSnapshot& update) {
   if (table_.format_version > 1) {
     if (snapshot.manifest_list.empty()) refuse(fmt::format("snapshot {} lacks manifest-list", snapshot.snapshot_id));
     if (snapshot.sequence_number <= table_.last_sequence_number && snapshot.parent_snapshot_id) {
-      refuse(fmt::format("cannot add snapshot {} with sequence number {}, the last one is {}", snapshot.snapshot_id,
+      refuse_stale(fmt::format("cannot add snapshot {} with sequence number {}, the last one is {}", snapshot.snapshot_id,
                          snapshot.sequence_number, table_.last_sequence_number));
     }
     table_.last_sequence_number = std::max(table_.last_sequence_number, snapshot.sequence_number);

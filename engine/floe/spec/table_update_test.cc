@@ -59,6 +59,15 @@ std::string refusal_of(const TableMetadata& base, const std::vector<TableUpdate>
   return "applied";
 }
 
+std::string conflict_of(const TableMetadata& base, const std::vector<TableUpdate>& updates) {
+  try {
+    apply(base, updates);
+  } catch (const CommitFailed& error) {
+    return error.what();
+  }
+  return "applied";
+}
+
 std::string failure_of(const TableRequirement& requirement, const TableMetadata* current) {
   try {
     check(requirement, current);
@@ -282,7 +291,7 @@ TEST(Apply, SnapshotsMoveTheSequenceNumber) {
   EXPECT_EQ(base.last_sequence_number, 1);
   Snapshot late = snapshot(base, 2);
   late.sequence_number = 1;
-  EXPECT_THAT(refusal_of(base, {AddSnapshot{late}}), HasSubstr("sequence number 1"));
+  EXPECT_THAT(conflict_of(base, {AddSnapshot{late}}), HasSubstr("sequence number 1"));
   late.parent_snapshot_id.reset();  // the first one of a branch of its own, or of a replaced table
   EXPECT_EQ(apply(base, {AddSnapshot{late}}).last_sequence_number, 1);
   EXPECT_THAT(refusal_of(base, {AddSnapshot{snapshot(base, 1)}}), HasSubstr("snapshot 1 already"));
@@ -305,7 +314,7 @@ TEST(Apply, RowIdsAreGivenOnce) {
     next.added_rows = rows;
     return std::vector<TableUpdate>{AddSnapshot{next}};
   };
-  EXPECT_THAT(refusal_of(base, with(9, 1)), HasSubstr("less than the table's next-row-id 10"));
+  EXPECT_THAT(conflict_of(base, with(9, 1)), HasSubstr("less than the table's next-row-id 10"));
   EXPECT_THAT(refusal_of(base, with({}, 1)), HasSubstr("lacks first-row-id"));
   EXPECT_THAT(refusal_of(base, with(10, {})), HasSubstr("lacks added-rows"));
   EXPECT_THAT(refusal_of(base, with(10, -1)), HasSubstr("out of range"));

@@ -50,6 +50,10 @@ class CommitFailed(Error):
     """The commit was refused and surely did not happen: another writer was first, or a requirement does not hold."""
 
 
+class ConflictFound(CommitFailed):
+    """What others committed since the change was planned contradicts it. Read the table again and repeat the change."""
+
+
 class CommitStateUnknown(Error):
     """The commit may or may not have happened. Nothing may be deleted; read the table again."""
 

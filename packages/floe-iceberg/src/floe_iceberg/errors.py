@@ -52,6 +52,10 @@ class CommitFailedError(engine.CommitFailed, pyiceberg.CommitFailedException):
     """The commit was refused and surely did not happen."""
 
 
+class ConflictFoundError(engine.ConflictFound, CommitFailedError, pyiceberg.ValidationException):
+    """What others committed since the change was planned contradicts it. Read the table again and repeat the change."""
+
+
 class CommitStateUnknownError(engine.CommitStateUnknown, pyiceberg.CommitStateUnknownException):
     """The commit may or may not have happened. Nothing may be deleted; read the table again."""
 
@@ -70,6 +74,7 @@ floe_engine.register_errors(
         "NamespaceAlreadyExists": NamespaceAlreadyExistsError,
         "NamespaceNotEmpty": NamespaceNotEmptyError,
         "CommitFailed": CommitFailedError,
+        "ConflictFound": ConflictFoundError,
         "CommitStateUnknown": CommitStateUnknownError,
         "CorruptFile": CorruptFileError,
     }
