@@ -2,8 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "floe/error.h"
-#include "floe/transaction/snapshot_producer.h"
 #include "floe/transaction/snapshot_summary.h"
 
 namespace floe {
@@ -13,30 +14,44 @@ void check_append(const LoadedTable& base, const AppendOptions& options) {
   check_snapshot_properties(options.snapshot_properties);
 }
 
-LoadedTable append_files(Catalog& catalog, const LoadedTable& base, const std::vector<DataFile>& files,
-                         const AppendOptions& options, const arrow::StopToken& stop) {
+namespace {
+
+SnapshotChange change_of(std::vector<DataFile> files, const AppendOptions& options) {
+  return {.operation = "append",
+          .added = std::move(files),
+          .branch = options.branch,
+          .stage_only = options.stage_only,
+          .merge_manifests = options.merge_manifests,
+          .snapshot_properties = options.snapshot_properties};
+}
+
+}  // namespace
+
+void append(Transaction& transaction, std::vector<DataFile> files, const AppendOptions& options) {
   for (const DataFile& file : files) {
     if (file.content != FileContent::kData) {
       throw InvalidArgument(fmt::format("table {}: {} is a delete file; only data files can be appended",
-                                        to_string(base.identifier), file.file_path));
+                                        to_string(transaction.base().identifier), file.file_path));
     }
   }
-  SnapshotProducer producer(catalog.io(base), base,
-                            {.operation = "append",
-                             .added = files,
-                             .branch = options.branch,
-                             .snapshot_properties = options.snapshot_properties});
-  try {
-    auto build = [&](const LoadedTable& table) { return producer.build(table); };
-    LoadedTable committed = commit_with_retry(catalog, base, build, stop);
-    producer.succeeded(*committed.metadata);
-    return committed;
-  } catch (const CommitStateUnknown&) {
-    throw;  // what was written may be part of the table
-  } catch (...) {
-    producer.failed();
-    throw;
-  }
+  transaction.add(change_of(std::move(files), options));
+}
+
+void append(Transaction& transaction, arrow::RecordBatchReader& batches, const AppendOptions& options,
+            WriteOptions write) {
+  check_append(transaction.staged(), options);
+  if (write.table_name.empty()) write.table_name = to_string(transaction.base().identifier);
+  SnapshotChange change =
+      change_of(write_data_files(*transaction.staged().metadata, batches, *transaction.io(), write), options);
+  change.discard = locations_of(change.added);
+  transaction.add(std::move(change));
+}
+
+LoadedTable append_files(Catalog& catalog, const LoadedTable& base, std::vector<DataFile> files,
+                         const AppendOptions& options, const arrow::StopToken& stop) {
+  Transaction transaction(catalog, base);
+  append(transaction, std::move(files), options);
+  return transaction.commit(stop);
 }
 
 }  // namespace floe

@@ -6,11 +6,11 @@
 #include <algorithm>
 #include <map>
 #include <string_view>
-#include <unordered_set>
 #include <utility>
 
 #include "floe/error.h"
 #include "floe/parallel.h"
+#include "floe/transaction/entries.h"
 #include "floe/transaction/snapshot_summary.h"
 
 namespace floe {
@@ -21,12 +21,6 @@ int64_t unused_snapshot_id(const TableMetadata& table) {
     const int64_t id = new_snapshot_id();
     if (!snapshot_by_id(table, id)) return id;
   }
-}
-
-// The branch's head; a branch that does not exist begins where the table is.
-const Snapshot* parent_snapshot(const TableMetadata& table, const std::string& branch) {
-  const Snapshot* head = snapshot_by_ref(table, branch);
-  return head ? head : current_snapshot(table);
 }
 
 // A line for a manifest list of a manifest that version 1 listed in the snapshot itself.
@@ -45,17 +39,10 @@ ManifestFile line_of(Io& io, const std::string& path, const Snapshot& snapshot) 
   return line;
 }
 
-std::vector<ManifestFile> manifests_of(Io& io, const Snapshot& snapshot) {
-  if (!snapshot.manifest_list.empty()) return *open_manifest_list(io, snapshot.manifest_list);
-  std::vector<ManifestFile> manifests;
-  for (const std::string& path : snapshot.manifests) manifests.push_back(line_of(io, path, snapshot));
-  return manifests;
-}
-
 void check_no_duplicates(const std::vector<DataFile>& files, const std::string& table_name) {
-  std::unordered_set<std::string_view> paths;
+  std::set<FileId> ids;
   for (const DataFile& file : files) {
-    if (!paths.insert(file.file_path).second) {
+    if (!ids.insert(id_of(file)).second) {
       throw InvalidArgument(
           fmt::format("table {}: {} is given twice; a file can be added only once", table_name, file.file_path));
     }
@@ -84,46 +71,86 @@ void check_branch(const LoadedTable& base, const std::string& branch) {
   }
 }
 
+FileId id_of(const DataFile& file) {
+  return {file.file_path, is_deletion_vector(file) ? file.content_offset : std::nullopt};
+}
+
+const Snapshot* parent_snapshot(const TableMetadata& table, const std::string& branch) {
+  const Snapshot* head = snapshot_by_ref(table, branch);
+  return head ? head : current_snapshot(table);
+}
+
+std::vector<ManifestFile> manifests_of(Io& io, const Snapshot& snapshot) {
+  if (!snapshot.manifest_list.empty()) return *open_manifest_list(io, snapshot.manifest_list);
+  std::vector<ManifestFile> manifests;
+  for (const std::string& path : snapshot.manifests) manifests.push_back(line_of(io, path, snapshot));
+  return manifests;
+}
+
+std::vector<std::string> locations_of(const std::vector<DataFile>& files) {
+  std::vector<std::string> locations;
+  for (const DataFile& file : files) locations.push_back(file.file_path);
+  return locations;
+}
+
+void remove_files(Io& io, const std::vector<std::string>& locations) noexcept {
+  for (const std::string& location : locations) remove_quietly(io, location);
+}
+
 SnapshotProducer::SnapshotProducer(IoPtr io, const LoadedTable& base, SnapshotChange change)
     : io_(std::move(io)),
       change_(std::move(change)),
       snapshot_id_(unused_snapshot_id(*base.metadata)),
-      uuid_(new_uuid()) {
+      uuid_(new_uuid()),
+      removed_(change_.removed.begin(), change_.removed.end()) {
   check_snapshot_properties(change_.snapshot_properties);
   check_no_duplicates(change_.added, to_string(base.identifier));
+  for (const FileId& id : removed_) removed_paths_.insert(id.path);
+  for (const DataFile& file : change_.added) {
+    if (is_deletion_vector(file) && !vectors_for_.insert(file.referenced_data_file.value_or("")).second) {
+      throw InvalidArgument(fmt::format("table {}: {} is given two deletion vectors; a data file has one",
+                                        to_string(base.identifier), file.referenced_data_file.value_or("a file")));
+    }
+  }
 }
 
 TableCommit SnapshotProducer::build(const LoadedTable& base) {
   const TableMetadata& table = *base.metadata;
   check_branch(base, change_.branch);
-  const bool first_attempt = manifests_.empty() && list_locations_.empty();
-  if (first_attempt) encode_manifests(table);
+  if (!encoded_) encode_manifests(table);
 
   const Snapshot* parent = parent_snapshot(table, change_.branch);
-  Snapshot snapshot = next_snapshot(table, parent);
+  check_conflicts(base, parent, change_.checks, *io_);
+  const std::vector<ManifestFile> before = parent ? manifests_of(*io_, *parent) : std::vector<ManifestFile>();
+  std::vector<DataFile> removed;
+  std::vector<ManifestFile> manifests = without_removed(base, before, removed);
+  check_added(base, manifests);
+  manifests.insert(manifests.begin(), manifests_.begin(), manifests_.end());
+  if (change_.merge_manifests.value_or(bool_property(table.properties, "commit.manifest-merge.enabled", false))) {
+    manifests = merged(table, manifests);
+  }
+
+  Snapshot snapshot = next_snapshot(table, parent, removed);
+  int64_t created = 0;
+  for (ManifestFile& manifest : manifests) {
+    if (manifest.added_snapshot_id != snapshot_id_) continue;
+    ++created;
+    manifest.sequence_number = snapshot.sequence_number;
+    manifest.min_sequence_number = std::min(manifest.min_sequence_number, snapshot.sequence_number);
+  }
+  const auto kept = static_cast<int64_t>(manifests.size()) - created;
+  snapshot.summary.add("manifests-created", std::to_string(created));
+  snapshot.summary.add("manifests-kept", std::to_string(kept));
+  snapshot.summary.add("manifests-replaced", std::to_string(static_cast<int64_t>(before.size()) - kept));
+
   snapshot.manifest_list =
       fmt::format("{}/snap-{}-{}-{}.avro", metadata_folder(table), snapshot_id_, list_locations_.size(), uuid_);
-
-  std::vector<ManifestFile> manifests;
-  for (ManifestFile manifest : manifests_) {
-    manifest.sequence_number = snapshot.sequence_number;
-    manifest.min_sequence_number = snapshot.sequence_number;
-    manifests.push_back(std::move(manifest));
-  }
-  if (parent) {
-    for (ManifestFile& kept : manifests_of(*io_, *parent)) manifests.push_back(std::move(kept));
-  }
-  snapshot.summary.add("manifests-created", std::to_string(manifests_.size()));
-  snapshot.summary.add("manifests-kept", std::to_string(manifests.size() - manifests_.size()));
-  snapshot.summary.add("manifests-replaced", "0");
-
+  list_locations_.push_back(snapshot.manifest_list);
   int64_t next_row_id = table.next_row_id;
   if (table.format_version >= 3) snapshot.first_row_id = next_row_id;
-  unwritten_.emplace_back(snapshot.manifest_list,
-                          write_manifest_list(table.format_version, snapshot, manifests, &next_row_id));
+  std::string list = write_manifest_list(table.format_version, snapshot, manifests, &next_row_id);
   if (table.format_version >= 3) snapshot.added_rows = next_row_id - table.next_row_id;
-  list_locations_.push_back(snapshot.manifest_list);
-  write_files();
+  write_files(manifests, snapshot.manifest_list, std::move(list));
   keep_manifest_list(*io_, snapshot.manifest_list, std::move(manifests));
   return commit_of(base, std::move(snapshot));
 }
@@ -140,13 +167,25 @@ TableCommit SnapshotProducer::commit_of(const LoadedTable& base, Snapshot snapsh
   commit.requirements.emplace_back(
       AssertRefSnapshotId{change_.branch, head ? std::optional(head->snapshot_id) : std::nullopt});
   commit.updates.emplace_back(AddSnapshot{std::move(snapshot)});
-  commit.updates.emplace_back(SetSnapshotRef{change_.branch, std::move(ref)});
+  if (!change_.stage_only) commit.updates.emplace_back(SetSnapshotRef{change_.branch, std::move(ref)});
   return commit;
 }
 
-Snapshot SnapshotProducer::next_snapshot(const TableMetadata& table, const Snapshot* parent) const {
+std::string SnapshotProducer::operation(bool removes) const {
+  if (!change_.operation.empty()) return change_.operation;
+  const bool adds_data =
+      std::ranges::any_of(change_.added, [](const DataFile& file) { return file.content == FileContent::kData; });
+  const bool adds_deletes =
+      std::ranges::any_of(change_.added, [](const DataFile& file) { return file.content != FileContent::kData; });
+  if (!adds_data) return "delete";
+  return adds_deletes || removes ? "overwrite" : "append";
+}
+
+Snapshot SnapshotProducer::next_snapshot(const TableMetadata& table, const Snapshot* parent,
+                                         const std::vector<DataFile>& removed) const {
   SummaryCounter counter(table);
   for (const DataFile& file : change_.added) counter.add(file);
+  for (const DataFile& file : removed) counter.remove(file);
 
   Snapshot snapshot;
   snapshot.snapshot_id = snapshot_id_;
@@ -154,37 +193,221 @@ Snapshot SnapshotProducer::next_snapshot(const TableMetadata& table, const Snaps
   snapshot.sequence_number = table.format_version == 1 ? 0 : table.last_sequence_number + 1;
   snapshot.timestamp_ms = std::max(now_ms(), table.last_updated_ms);
   snapshot.schema_id = table.current_schema_id;
-  snapshot.summary.add("operation", change_.operation);
+  snapshot.summary.add("operation", operation(!removed.empty()));
   for (const auto& [key, value] : counter.summary(parent ? &parent->summary : nullptr))
     snapshot.summary.add(key, value);
   for (const auto& [key, value] : change_.snapshot_properties) snapshot.summary.add(key, value);
   return snapshot;
 }
 
-// One manifest for each spec among the files.
+std::string SnapshotProducer::manifest_location(const TableMetadata& table) {
+  manifest_locations_.push_back(
+      fmt::format("{}/{}-m{}.avro", metadata_folder(table), uuid_, manifest_locations_.size()));
+  return manifest_locations_.back();
+}
+
+// One manifest for each content and spec among the files.
 void SnapshotProducer::encode_manifests(const TableMetadata& table) {
-  std::map<int32_t, std::vector<const DataFile*>> by_spec;
-  for (const DataFile& file : change_.added) by_spec[file.spec_id].push_back(&file);
-  for (const auto& [spec_id, files] : by_spec) {
+  std::map<std::pair<ManifestContent, int32_t>, std::vector<const DataFile*>> groups;
+  for (const DataFile& file : change_.added) {
+    const auto content = file.content == FileContent::kData ? ManifestContent::kData : ManifestContent::kDeletes;
+    groups[{content, file.spec_id}].push_back(&file);
+  }
+  for (const auto& [key, files] : groups) {
+    const auto& [content, spec_id] = key;
     const PartitionSpec* spec = spec_by_id(table, spec_id);
     if (!spec) {
       throw InvalidArgument(fmt::format("{}: the table has no partition spec {}", files.front()->file_path, spec_id));
     }
-    ManifestWriter writer(table.format_version, *current_schema(table), *spec, ManifestContent::kData, snapshot_id_);
+    ManifestWriter writer(table.format_version, *current_schema(table), *spec, content, snapshot_id_);
     for (const DataFile* file : files) {
-      writer.add({.status = EntryStatus::kAdded, .snapshot_id = snapshot_id_, .file = *file});
+      const bool is_data = file->content == FileContent::kData;
+      writer.add({.status = EntryStatus::kAdded,
+                  .snapshot_id = snapshot_id_,
+                  .sequence_number = is_data ? change_.data_sequence_number : std::nullopt,
+                  .file = *file});
     }
-    const std::string location = fmt::format("{}/{}-m{}.avro", metadata_folder(table), uuid_, manifests_.size());
-    auto [bytes, manifest] = writer.finish(location, 0);
-    unwritten_.emplace_back(location, std::move(bytes));
+    const std::string location = manifest_location(table);
+    auto [bytes, manifest] = writer.finish(location, table.format_version == 1 ? 0 : INT64_MAX);
+    manifest.sequence_number = 0;
+    unwritten_.emplace(location, std::move(bytes));
     manifests_.push_back(std::move(manifest));
+  }
+  encoded_ = true;
+}
+
+SnapshotProducer::ManifestKey SnapshotProducer::key_of(const ManifestFile& file) {
+  return {file.manifest_path, file.sequence_number, file.first_row_id.value_or(kAbsent)};
+}
+
+ManifestReaderPtr SnapshotProducer::open(const ManifestFile& file) {
+  const auto found = unwritten_.find(file.manifest_path);
+  if (found == unwritten_.end()) return open_manifest(*io_, file);
+  return std::make_shared<ManifestReader>(arrow::Buffer::FromString(found->second), file);
+}
+
+std::vector<uint8_t> SnapshotProducer::entries_to_remove(const ManifestFile& file, ManifestReader& reader) const {
+  std::shared_ptr<const Stats> stats;
+  if (file.content == ManifestContent::kDeletes) stats = reader.stats({kDeleteFilePathId});
+  const ColumnStats* paths = stats ? stats->column(kDeleteFilePathId) : nullptr;
+  const ManifestPtr manifest = reader.entries();
+  std::vector<uint8_t> remove(manifest->size);
+  for (size_t i = 0; i < manifest->size; ++i) {
+    if (manifest->status[i] == EntryStatus::kDeleted) continue;
+    const std::string_view path = manifest->file_path[i];
+    if (removed_paths_.contains(path)) {
+      const int64_t offset = manifest->content_offset[i];
+      remove[i] = removed_.contains({std::string(path), offset == kAbsent ? std::nullopt : std::optional(offset)});
+    }
+    if (!remove[i] && removed_paths_.contains(only_data_file(*manifest, paths, i))) remove[i] = 1;
+  }
+  return remove;
+}
+
+// Looks through the manifests that were not looked through before, and writes those anew that lose files.
+void SnapshotProducer::filter(const TableMetadata& table, const std::vector<ManifestFile>& manifests) {
+  std::vector<ManifestSource> sources;
+  for (const ManifestFile& file : manifests) {
+    if (!filtered_.contains(key_of(file))) sources.push_back({.file = file});
+  }
+  parallel_for(sources.size(), [&](size_t i) {
+    sources[i].reader = open(sources[i].file);
+    sources[i].removed = entries_to_remove(sources[i].file, *sources[i].reader);
+  });
+  std::vector<std::pair<ManifestSource*, std::string>> affected;
+  for (ManifestSource& source : sources) {
+    if (std::ranges::count(source.removed, 1) > 0) {
+      affected.emplace_back(&source, manifest_location(table));
+    } else {
+      filtered_.emplace(key_of(source.file), Filtered{});
+    }
+  }
+  std::vector<std::pair<std::string, ManifestFile>> written(affected.size());
+  parallel_for(affected.size(), [&](size_t i) {
+    written[i] =
+        rewrite_manifests(table, snapshot_id_, change_.data_sequence_number, {*affected[i].first}, affected[i].second);
+  });
+  for (size_t i = 0; i < affected.size(); ++i) {
+    ManifestSource& source = *affected[i].first;
+    const ManifestPtr manifest = source.reader->entries();
+    const PartitionSpec* spec = spec_by_id(table, manifest->spec_id);
+    if (!spec) {
+      throw CorruptFile(
+          fmt::format("{}: the table has no partition spec {}", source.file.manifest_path, manifest->spec_id));
+    }
+    const Type partition = partition_type(*spec, *current_schema(table));
+    Filtered filtered{.replacement = std::move(written[i].second)};
+    std::vector<DataFile> files = source.reader->data_files();
+    for (size_t k = 0; k < files.size(); ++k) {
+      if (!source.removed[k]) continue;
+      files[k].partition = partition_of(*manifest, k, partition);
+      filtered.removed.push_back(std::move(files[k]));
+    }
+    unwritten_.emplace(affected[i].second, std::move(written[i].first));
+    filtered_.insert_or_assign(key_of(source.file), std::move(filtered));
   }
 }
 
-// Side by side: each waits for the disk.
-void SnapshotProducer::write_files() {
-  parallel_for(unwritten_.size(), [&](size_t i) { io_->write(unwritten_[i].first, unwritten_[i].second); });
-  unwritten_.clear();
+// The manifests without the files to be removed, which are added to `removed`.
+std::vector<ManifestFile> SnapshotProducer::without_removed(const LoadedTable& base,
+                                                            std::vector<ManifestFile> manifests,
+                                                            std::vector<DataFile>& removed) {
+  if (removed_.empty()) return manifests;
+  std::erase_if(manifests, [](const ManifestFile& file) { return !may_have_files(file); });
+  filter(*base.metadata, manifests);
+  std::set<FileId> missing = removed_;
+  for (ManifestFile& file : manifests) {
+    const Filtered& filtered = filtered_.at(key_of(file));
+    if (filtered.replacement) file = *filtered.replacement;
+    for (const DataFile& gone : filtered.removed) {
+      missing.erase(id_of(gone));
+      removed.push_back(gone);
+    }
+  }
+  if (!missing.empty() && !change_.removed_may_be_missing) {
+    throw ConflictFound(
+        fmt::format("table {}: {} of the files to be removed are not in the table any more, such as {}; another writer "
+                    "removed them. "
+                    "Read the table again and repeat the change",
+                    to_string(base.identifier), missing.size(), missing.begin()->path));
+  }
+  return manifests;
+}
+
+// That nothing is added which cannot be beside what is in the manifests.
+void SnapshotProducer::check_added(const LoadedTable& base, const std::vector<ManifestFile>& manifests) {
+  const std::string table_name = to_string(base.identifier);
+  std::set<std::string_view> added;
+  for (const DataFile& file : change_.added) {
+    if (base.metadata->format_version >= 3 && file.content == FileContent::kPositionDeletes &&
+        !is_deletion_vector(file)) {
+      throw InvalidArgument(
+          fmt::format("table {}: {}: tables of format version 3 take deletion vectors, not position "
+                      "delete files",
+                      table_name, file.file_path));
+    }
+    if (file.content == FileContent::kData) added.insert(file.file_path);
+  }
+  const bool look_at_data = change_.refuse_duplicates && !added.empty();
+  const auto check_manifest = [&](const ManifestFile& file) {
+    const bool is_data = file.content == ManifestContent::kData;
+    if (!may_have_files(file) || !(is_data ? look_at_data : !vectors_for_.empty())) return;
+    const ManifestPtr manifest = open(file)->entries();
+    for (size_t i = 0; i < manifest->size; ++i) {
+      if (manifest->status[i] == EntryStatus::kDeleted) continue;
+      if (is_data && added.contains(manifest->file_path[i])) {
+        throw InvalidArgument(fmt::format("table {}: Cannot add files that are already referenced by table, files: {}",
+                                          table_name, manifest->file_path[i]));
+      }
+      if (!is_data && manifest->file_format[i] == FileFormat::kPuffin && manifest->referenced_data_file.has(i) &&
+          vectors_for_.contains(manifest->referenced_data_file[i])) {
+        throw ConflictFound(
+            fmt::format("table {}: another writer deleted rows of {}. Read the table again and repeat "
+                        "the change",
+                        table_name, manifest->referenced_data_file[i]));
+      }
+    }
+  };
+  parallel_for(manifests.size(), [&](size_t i) { check_manifest(manifests[i]); });
+}
+
+std::vector<ManifestFile> SnapshotProducer::merged(const TableMetadata& table,
+                                                   const std::vector<ManifestFile>& manifests) {
+  std::vector<ManifestFile> result;
+  for (std::vector<ManifestFile>& bin : bins_to_merge(table, snapshot_id_, manifests)) {
+    if (bin.size() == 1) {
+      result.push_back(std::move(bin.front()));
+      continue;
+    }
+    std::vector<ManifestKey> key;
+    for (const ManifestFile& file : bin) key.push_back(key_of(file));
+    auto found = merged_.find(key);
+    if (found == merged_.end()) {
+      std::vector<ManifestSource> sources(bin.size());
+      parallel_for(bin.size(), [&](size_t i) {
+        sources[i] = {.file = bin[i], .reader = open(bin[i])};
+        sources[i].reader->entries();
+      });
+      auto [bytes, file] =
+          rewrite_manifests(table, snapshot_id_, change_.data_sequence_number, sources, manifest_location(table));
+      unwritten_.emplace(file.manifest_path, std::move(bytes));
+      found = merged_.emplace(std::move(key), std::move(file)).first;
+    }
+    result.push_back(found->second);
+  }
+  return result;
+}
+
+// What the list names and the list itself, side by side: each waits for the disk.
+void SnapshotProducer::write_files(const std::vector<ManifestFile>& manifests, const std::string& list_location,
+                                   std::string list) {
+  std::vector<std::pair<std::string, std::string>> files;
+  for (const ManifestFile& manifest : manifests) {
+    auto bytes = unwritten_.extract(manifest.manifest_path);
+    if (!bytes.empty()) files.emplace_back(manifest.manifest_path, std::move(bytes.mapped()));
+  }
+  files.emplace_back(list_location, std::move(list));
+  parallel_for(files.size(), [&](size_t i) { io_->write(files[i].first, files[i].second); });
 }
 
 void SnapshotProducer::succeeded(const TableMetadata& table) noexcept {
@@ -193,11 +416,24 @@ void SnapshotProducer::succeeded(const TableMetadata& table) noexcept {
   for (const std::string& location : list_locations_) {
     if (location != snapshot->manifest_list) remove_quietly(*io_, location);
   }
+  if (manifest_locations_.size() == manifests_.size()) return;  // nothing was rewritten
+  try {
+    std::set<std::string_view> committed;
+    const auto list = open_manifest_list(*io_, snapshot->manifest_list);
+    for (const ManifestFile& file : *list) committed.insert(file.manifest_path);
+    for (const std::string& location : manifest_locations_) {
+      if (!committed.contains(location) && !unwritten_.contains(location)) remove_quietly(*io_, location);
+    }
+  } catch (...) {  // they stay as files that nothing refers to
+  }
 }
 
 void SnapshotProducer::failed() noexcept {
-  for (const std::string& location : list_locations_) remove_quietly(*io_, location);
-  for (const ManifestFile& manifest : manifests_) remove_quietly(*io_, manifest.manifest_path);
+  remove_files(*io_, list_locations_);
+  for (const std::string& location : manifest_locations_) {
+    if (!unwritten_.contains(location)) remove_quietly(*io_, location);
+  }
+  remove_files(*io_, change_.discard);
 }
 
 }  // namespace floe

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "floe/error.h"
+#include "floe/transaction/entries.h"
 
 namespace floe {
 namespace {
@@ -49,20 +50,6 @@ std::optional<int64_t> parse_total(const Summary& summary, std::string_view name
   return total;
 }
 
-// Tells partitions apart by value, which paths do not (a null from the text "null").
-std::string partition_key(const DataFile& file, const Type& type) {
-  std::string key = fmt::format("{}", file.spec_id);
-  for (size_t i = 0; i < file.partition.size(); ++i) {
-    if (file.partition[i].is_null()) {
-      key += "/-";
-    } else {
-      const std::string bytes = to_bytes(file.partition[i], (*type.children)[i].type);
-      key += fmt::format("/{}:{}", bytes.size(), bytes);
-    }
-  }
-  return key;
-}
-
 int64_t value_of(const std::map<std::string_view, int64_t>& counts, std::string_view name) {
   const auto found = counts.find(name);
   return found == counts.end() ? 0 : found->second;
@@ -77,7 +64,8 @@ void SummaryCounter::count(const DataFile& file, bool added) {
         fmt::format("{}: its partition does not fit the table's partition spec {}", file.file_path, file.spec_id));
   }
   const Schema& schema = *current_schema(table_);
-  auto [partition, is_new] = partitions_.try_emplace(partition_key(file, partition_type(*spec, schema)));
+  auto [partition, is_new] =
+      partitions_.try_emplace(partition_key(file.spec_id, file.partition, partition_type(*spec, schema)));
   if (is_new) partition->second.first = partition_path(*spec, schema, file.partition);
   auto count = [&](const Names& names, int64_t n) {
     for (Counts* counts : {&counts_, &partition->second.second}) (*counts)[added ? names.added : names.removed] += n;

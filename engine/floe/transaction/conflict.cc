@@ -1,0 +1,191 @@
+#include "floe/transaction/conflict.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+#include <map>
+#include <utility>
+
+#include "floe/error.h"
+#include "floe/manifest/manifest.h"
+#include "floe/parallel.h"
+#include "floe/transaction/entries.h"
+#include "floe/transaction/file_matcher.h"
+#include "floe/transaction/snapshot_producer.h"
+
+namespace floe {
+namespace {
+
+constexpr std::string_view kAdvice = "Read the table again and repeat the change";
+
+Type partition_type_of(const TableMetadata& table, int32_t spec_id) {
+  const PartitionSpec* spec = spec_by_id(table, spec_id);
+  return spec ? partition_type(*spec, *current_schema(table)) : struct_type({});
+}
+
+class Checker {
+ public:
+  Checker(const LoadedTable& base, const ConflictChecks& checks, Io& io)
+      : base_(base), table_(*base.metadata), checks_(checks), io_(io) {
+    if (checks.no_added_data) data_matcher_.emplace(table_, *checks.no_added_data, checks.case_sensitive);
+    if (checks.no_added_deletes) delete_matcher_.emplace(table_, *checks.no_added_deletes, checks.case_sensitive);
+    for (const auto& [spec_id, values] : checks.no_added_in) {
+      partitions_.insert(partition_key(spec_id, values, partition_type_of(table_, spec_id)));
+    }
+    for (const DataFile& file : checks.no_new_deletes) {
+      rewritten_.insert(file.file_path);
+      rewritten_in_[partition_key(file.spec_id, file.partition, partition_type_of(table_, file.spec_id))].push_back(
+          file.file_path);
+    }
+  }
+
+  void check(const std::vector<const Snapshot*>& snapshots) const {
+    std::vector<std::pair<const Snapshot*, ManifestFile>> manifests;
+    for (const Snapshot* snapshot : snapshots) {
+      for (ManifestFile& file : manifests_of(io_, *snapshot)) {
+        if (file.added_snapshot_id != snapshot->snapshot_id || !concerns(*snapshot, file)) continue;
+        manifests.emplace_back(snapshot, std::move(file));
+      }
+    }
+    parallel_for(manifests.size(), [&](size_t i) {
+      const auto& [snapshot, file] = manifests[i];
+      const ManifestReaderPtr reader = open_manifest(io_, file);
+      file.content == ManifestContent::kData ? check_data(*snapshot, file, *reader)
+                                             : check_deletes(*snapshot, file, *reader);
+    });
+  }
+
+ private:
+  bool concerns(const Snapshot& snapshot, const ManifestFile& file) const {
+    if (file.content == ManifestContent::kDeletes) return checks_.no_added_deletes || !rewritten_.empty();
+    return !checks_.still_there.empty() || (adds_rows(snapshot) && (checks_.no_added_data || !partitions_.empty()));
+  }
+
+  static bool adds_rows(const Snapshot& snapshot) { return snapshot.summary.get("operation") != "replace"; }
+
+  void check_data(const Snapshot& snapshot, const ManifestFile& file, ManifestReader& reader) const {
+    const bool by_filter = data_matcher_ && data_matcher_->may_match(file);
+    const std::vector<Match> matches = by_filter ? data_matcher_->match(reader) : std::vector<Match>();
+    const ManifestPtr manifest = reader.entries();
+    const Type partition = partition_type_of(table_, manifest->spec_id);
+    for (size_t i = 0; i < manifest->size; ++i) {
+      if (manifest->snapshot_id[i] != snapshot.snapshot_id) continue;
+      if (manifest->status[i] == EntryStatus::kDeleted && checks_.still_there.contains(manifest->file_path[i])) {
+        found(snapshot, "removed a data file of which rows are deleted", manifest->file_path[i]);
+      }
+      if (manifest->status[i] != EntryStatus::kAdded || !adds_rows(snapshot)) continue;
+      if (by_filter && matches[i] != Match::kNone) {
+        found(snapshot, fmt::format("added rows that may match {}", to_string(*checks_.no_added_data)),
+              manifest->file_path[i]);
+      }
+      if (!partitions_.empty() &&
+          partitions_.contains(partition_key(manifest->spec_id, partition_of(*manifest, i, partition), partition))) {
+        found(snapshot, "added rows to a partition that is replaced", manifest->file_path[i]);
+      }
+    }
+  }
+
+  void check_deletes(const Snapshot& snapshot, const ManifestFile& file, ManifestReader& reader) const {
+    const bool by_filter = delete_matcher_ && delete_matcher_->may_match(file);
+    const std::vector<Match> matches = by_filter ? delete_matcher_->match(reader) : std::vector<Match>();
+    const std::shared_ptr<const Stats> stats = reader.stats({kDeleteFilePathId});
+    const ColumnStats* paths = stats->column(kDeleteFilePathId);
+    const ManifestPtr manifest = reader.entries();
+    for (size_t i = 0; i < manifest->size; ++i) {
+      if (manifest->snapshot_id[i] != snapshot.snapshot_id || manifest->status[i] != EntryStatus::kAdded) continue;
+      if (by_filter && matches[i] != Match::kNone) {
+        found(snapshot, fmt::format("deleted rows that may match {}", to_string(*checks_.no_added_deletes)),
+              manifest->file_path[i]);
+      }
+      if (applies(*manifest, paths, i))
+        found(snapshot, "deleted rows of a file that is rewritten", manifest->file_path[i]);
+    }
+  }
+
+  // Whether a delete file that is newer than all the rewritten files applies to one of them.
+  bool applies(const Manifest& manifest, const ColumnStats* paths, size_t i) const {
+    if (rewritten_.empty()) return false;
+    const bool by_position = manifest.file_content[i] == FileContent::kPositionDeletes;
+    if (!by_position && checks_.equality_deletes_stay) return false;
+    if (!by_position && manifest.spec.is_unpartitioned()) return true;
+    const std::string_view only = only_data_file(manifest, paths, i);
+    if (!only.empty()) return rewritten_.contains(only);
+    const Type partition = partition_type_of(table_, manifest.spec_id);
+    const auto files =
+        rewritten_in_.find(partition_key(manifest.spec_id, partition_of(manifest, i, partition), partition));
+    if (files == rewritten_in_.end()) return false;
+    return !by_position || std::ranges::any_of(files->second, [&](const std::string& path) {
+      return (!paths || !paths->lower_bounds.has(i) || paths->lower_bounds[i] <= path) &&
+             (!paths || !paths->upper_bounds.has(i) || path.starts_with(paths->upper_bounds[i]) ||
+              path <= paths->upper_bounds[i]);
+    });
+  }
+
+  [[noreturn]] void found(const Snapshot& snapshot, const std::string& what, std::string_view path) const {
+    throw ConflictFound(fmt::format("table {}: snapshot {} of another writer {}: {}. {}", to_string(base_.identifier),
+                                    snapshot.snapshot_id, what, path, kAdvice));
+  }
+
+  const LoadedTable& base_;
+  const TableMetadata& table_;
+  const ConflictChecks& checks_;
+  Io& io_;
+  std::optional<FileMatcher> data_matcher_, delete_matcher_;
+  std::set<std::string, std::less<>> partitions_;
+  std::set<std::string, std::less<>> rewritten_;                  // paths
+  std::map<std::string, std::vector<std::string>> rewritten_in_;  // by partition
+};
+
+// The snapshots of other writers after the starting one, up to `head`.
+std::vector<const Snapshot*> snapshots_since(const LoadedTable& base, const Snapshot* head,
+                                             const ConflictChecks& checks) {
+  std::vector<const Snapshot*> snapshots;
+  const Snapshot* snapshot = head;
+  bool from_the_first = true;  // the walk ended where the history begins
+  while (snapshot && snapshot->snapshot_id != checks.starting_snapshot) {
+    if (!checks.own_snapshots.contains(snapshot->snapshot_id)) snapshots.push_back(snapshot);
+    from_the_first = !snapshot->parent_snapshot_id;
+    snapshot = from_the_first || snapshots.size() > base.metadata->snapshots.size()
+                   ? nullptr
+                   : snapshot_by_id(*base.metadata, *snapshot->parent_snapshot_id);
+  }
+  if (!snapshot && (checks.starting_snapshot || !from_the_first)) {
+    throw ConflictFound(fmt::format(
+        "table {}: {} is not in the history of the branch (any more): what other writers committed since is not "
+        "known. {}",
+        to_string(base.identifier),
+        checks.starting_snapshot
+            ? fmt::format("snapshot {}, on which the change was planned,", *checks.starting_snapshot)
+            : "the empty table, on which the change was planned,",
+        kAdvice));
+  }
+  return snapshots;
+}
+
+}  // namespace
+
+Isolation parse_isolation(std::string_view text) {
+  std::string level(text);
+  std::ranges::transform(level, level.begin(), [](unsigned char c) { return std::tolower(c); });
+  if (level == "serializable") return Isolation::kSerializable;
+  if (level == "snapshot") return Isolation::kSnapshot;
+  throw InvalidArgument(fmt::format("the isolation level is '{}'; it is one of serializable and snapshot", text));
+}
+
+Isolation isolation_level(const TableMetadata& table, std::string_view property) {
+  const std::string level = string_property(table.properties, property, "serializable");
+  try {
+    return parse_isolation(level);
+  } catch (const InvalidArgument& e) {
+    throw InvalidArgument(fmt::format("table property '{}': {}", property, e.what()));
+  }
+}
+
+void check_conflicts(const LoadedTable& base, const Snapshot* head, const ConflictChecks& checks, Io& io) {
+  if (checks.empty()) return;
+  const std::vector<const Snapshot*> snapshots = snapshots_since(base, head, checks);
+  if (!snapshots.empty()) Checker(base, checks, io).check(snapshots);
+}
+
+}  // namespace floe

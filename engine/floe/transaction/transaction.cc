@@ -1,0 +1,171 @@
+#include "floe/transaction/transaction.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+#include <variant>
+
+#include "floe/error.h"
+#include "floe/transaction/commit.h"
+
+namespace floe {
+namespace {
+
+class MetadataStep : public Step {
+ public:
+  explicit MetadataStep(TableCommit changes) : changes_(std::move(changes)) {}
+  TableCommit build(const LoadedTable&) override { return changes_; }
+
+ private:
+  const TableCommit changes_;
+};
+
+LoadedTable apply(LoadedTable table, const TableCommit& commit) {
+  for (const TableRequirement& requirement : commit.requirements) check(requirement, table.metadata.get());
+  table.metadata = std::make_shared<const TableMetadata>(floe::apply(*table.metadata, commit.updates));
+  return table;
+}
+
+template <typename... F>
+struct Overloaded : F... {
+  using F::operator()...;
+};
+template <typename... F>
+Overloaded(F...) -> Overloaded<F...>;
+
+// The requirement that what a step was built on is the base with the steps before it, as one on the base alone.
+TableRequirement on_base(const TableRequirement& requirement, const TableMetadata& base) {
+  return std::visit(
+      Overloaded{
+          [&](const AssertRefSnapshotId& on) -> TableRequirement {
+            const Snapshot* head = snapshot_by_ref(base, on.ref);
+            return AssertRefSnapshotId{on.ref, head ? std::optional(head->snapshot_id) : std::nullopt};
+          },
+          [&](const AssertLastAssignedFieldId&) -> TableRequirement {
+            return AssertLastAssignedFieldId{base.last_column_id};
+          },
+          [&](const AssertCurrentSchemaId&) -> TableRequirement {
+            return AssertCurrentSchemaId{base.current_schema_id};
+          },
+          [&](const AssertLastAssignedPartitionId&) -> TableRequirement {
+            return AssertLastAssignedPartitionId{base.last_partition_id};
+          },
+          [&](const AssertDefaultSpecId&) -> TableRequirement { return AssertDefaultSpecId{base.default_spec_id}; },
+          [&](const AssertDefaultSortOrderId&) -> TableRequirement {
+            return AssertDefaultSortOrderId{base.default_sort_order_id};
+          },
+          [&](const auto& other) -> TableRequirement { return other; },
+      },
+      requirement);
+}
+
+// What a requirement is about: of two about the same, on one table, one is enough.
+std::pair<size_t, std::string> subject(const TableRequirement& requirement) {
+  const auto* on = std::get_if<AssertRefSnapshotId>(&requirement);
+  return {requirement.index(), on ? on->ref : ""};
+}
+
+}  // namespace
+
+Transaction::Transaction(Catalog& catalog, LoadedTable base)
+    : catalog_(catalog), base_(std::move(base)), staged_(base_), io_(catalog.io(base_)), built_on_(base_) {}
+
+Transaction::~Transaction() { drop(); }
+
+ConflictChecks Transaction::checks_for(const std::string& branch) const {
+  const Snapshot* head = parent_snapshot(*base_.metadata, branch);
+  return {.starting_snapshot = head ? std::optional(head->snapshot_id) : std::nullopt, .own_snapshots = snapshots_};
+}
+
+void Transaction::add(std::unique_ptr<Step> step) {
+  if (done_) throw InvalidArgument(fmt::format("table {}: the transaction is over", to_string(base_.identifier)));
+  TableCommit commit;
+  try {
+    commit = step->build(staged_);
+    LoadedTable staged = apply(staged_, commit);
+    steps_.reserve(steps_.size() + 1);
+    commits_.reserve(commits_.size() + 1);
+    staged_ = std::move(staged);
+  } catch (...) {
+    step->failed();
+    throw;
+  }
+  for (const TableUpdate& update : commit.updates) {
+    if (const auto* added = std::get_if<AddSnapshot>(&update)) snapshots_.insert(added->snapshot.snapshot_id);
+  }
+  steps_.push_back(std::move(step));
+  commits_.push_back(std::move(commit));
+}
+
+void Transaction::add(SnapshotChange change) {
+  const std::vector<std::string> discard = change.discard;
+  std::unique_ptr<SnapshotProducer> producer;
+  try {
+    producer = std::make_unique<SnapshotProducer>(io_, staged_, std::move(change));
+  } catch (...) {
+    remove_files(*io_, discard);
+    throw;
+  }
+  add(std::unique_ptr<Step>(std::move(producer)));
+}
+
+void Transaction::add(TableCommit changes) { add(std::make_unique<MetadataStep>(std::move(changes))); }
+
+void Transaction::rebuild(const LoadedTable& base) {
+  LoadedTable table = base;
+  commits_.clear();
+  for (const auto& step : steps_) {
+    commits_.push_back(step->build(table));
+    table = apply(std::move(table), commits_.back());
+  }
+  built_on_ = base;
+}
+
+// One commit of all: each requirement held where its step was built, so what it asks of the base is what is there.
+TableCommit Transaction::combined() const {
+  TableCommit all;
+  std::set<std::pair<size_t, std::string>> subjects;
+  for (const TableCommit& commit : commits_) {
+    for (const TableRequirement& requirement : commit.requirements) {
+      if (subjects.insert(subject(requirement)).second) {
+        all.requirements.push_back(on_base(requirement, *built_on_.metadata));
+      }
+    }
+    all.updates.insert(all.updates.end(), commit.updates.begin(), commit.updates.end());
+  }
+  return all;
+}
+
+LoadedTable Transaction::commit(const arrow::StopToken& stop) {
+  if (done_) throw InvalidArgument(fmt::format("table {}: the transaction is over", to_string(base_.identifier)));
+  try {
+    LoadedTable committed = base_;
+    if (!combined().updates.empty()) {
+      bool first = true;
+      committed = commit_with_retry(
+          catalog_, base_,
+          [&](const LoadedTable& base) {
+            if (!std::exchange(first, false)) rebuild(base);
+            return combined();
+          },
+          stop);
+    }
+    done_ = true;
+    for (const auto& step : steps_) step->succeeded(*committed.metadata);
+    return committed;
+  } catch (const CommitStateUnknown&) {
+    done_ = true;
+    throw;
+  } catch (...) {
+    drop();
+    throw;
+  }
+}
+
+void Transaction::drop() noexcept {
+  if (std::exchange(done_, true)) return;
+  for (const auto& step : steps_) step->failed();
+}
+
+}  // namespace floe
