@@ -25,17 +25,41 @@ void Table::refresh() {
 }
 
 void Table::append(arrow::RecordBatchReader& batches, const AppendOptions& options, WriteOptions write) {
-  check_append(loaded_, options);
-  if (write.table_name.empty()) write.table_name = to_string(loaded_.identifier);
-  const std::vector<DataFile> files = write_data_files(metadata(), batches, *io_, write);
-  try {
-    loaded_ = append_files(*catalog_, loaded_, files, options, write.stop);
-  } catch (const CommitStateUnknown&) {
-    throw;  // the files may be part of the table
-  } catch (...) {
-    remove_data_files(*io_, files);
-    throw;
-  }
+  const arrow::StopToken stop = write.stop;
+  Transaction transaction(*catalog_, loaded_);
+  floe::append(transaction, batches, options, std::move(write));
+  loaded_ = transaction.commit(stop);
+}
+
+void Table::overwrite(arrow::RecordBatchReader& batches, const OverwriteOptions& options, WriteOptions write) {
+  const arrow::StopToken stop = write.stop;
+  Transaction transaction(*catalog_, loaded_);
+  floe::overwrite(transaction, batches, options, std::move(write));
+  loaded_ = transaction.commit(stop);
+}
+
+bool Table::overwrite_partitions(arrow::RecordBatchReader& batches, const PartitionOverwriteOptions& options,
+                                 WriteOptions write) {
+  const arrow::StopToken stop = write.stop;
+  Transaction transaction(*catalog_, loaded_);
+  const bool any = floe::overwrite_partitions(transaction, batches, options, std::move(write));
+  loaded_ = transaction.commit(stop);
+  return any;
+}
+
+bool Table::delete_rows(const OverwriteOptions& options, WriteOptions write) {
+  const arrow::StopToken stop = write.stop;
+  Transaction transaction(*catalog_, loaded_);
+  const bool any = floe::delete_rows(transaction, options, std::move(write));
+  loaded_ = transaction.commit(stop);
+  return any;
+}
+
+void Table::add_files(const std::vector<std::string>& locations, const AddFilesOptions& options,
+                      const arrow::StopToken& stop) {
+  Transaction transaction(*catalog_, loaded_);
+  floe::add_files(transaction, locations, options, stop);
+  loaded_ = transaction.commit(stop);
 }
 
 ScanPlan Table::plan(const ScanOptions& options) const { return floe::plan(metadata(), options, *io_); }

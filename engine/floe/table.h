@@ -10,11 +10,15 @@
 #include <arrow/table.h>
 
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "floe/catalog/catalog.h"
 #include "floe/error.h"
 #include "floe/scan/scan.h"
+#include "floe/transaction/add_files.h"
 #include "floe/transaction/append.h"
+#include "floe/transaction/overwrite.h"
 #include "floe/write/write.h"
 
 namespace floe {
@@ -38,6 +42,21 @@ class Table {
   // Appends the rows of a stream as one snapshot and moves this handle to it. A stream without rows makes an empty
   // snapshot, as PyIceberg does.
   void append(arrow::RecordBatchReader& batches, const AppendOptions& options = {}, WriteOptions write = {});
+
+  // The rows that match leave and those of the stream come, in one snapshot; without a filter the stream replaces all
+  // that is there. See transaction/overwrite.h for what conflicts.
+  void overwrite(arrow::RecordBatchReader& batches, const OverwriteOptions& options = {}, WriteOptions write = {});
+
+  // Replaces the partitions into which the stream's rows fall. False: there were none, and nothing happened.
+  bool overwrite_partitions(arrow::RecordBatchReader& batches, const PartitionOverwriteOptions& options = {},
+                            WriteOptions write = {});
+
+  // Deletes the rows that match. False: none did, and nothing happened.
+  bool delete_rows(const OverwriteOptions& options, WriteOptions write = {});
+
+  // Adds Parquet files that are there already, by their locations.
+  void add_files(const std::vector<std::string>& locations, const AddFilesOptions& options = {},
+                 const arrow::StopToken& stop = arrow::StopToken::Unstoppable());
 
   ScanPlan plan(const ScanOptions& options = {}) const;
   std::unique_ptr<arrow::RecordBatchReader> scan(const ScanOptions& options = {}) const;

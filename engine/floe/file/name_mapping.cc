@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "floe/spec/json.h"
+#include "floe/spec/json_writer.h"
 
 namespace floe {
 namespace {
@@ -22,7 +23,31 @@ NameMapping parse_fields(const json::Node& node, int depth) {
   return fields;
 }
 
+void write_fields(const std::vector<Field>& fields, json::Writer& writer) {
+  writer.begin_array();
+  for (const Field& field : fields) {
+    writer.begin_object();
+    writer.member("field-id", field.id);
+    writer.key("names");
+    writer.begin_array();
+    writer.value(field.name);
+    writer.end_array();
+    if (field.type.is_nested()) {
+      writer.key("fields");
+      write_fields(*field.type.children, writer);
+    }
+    writer.end_object();
+  }
+  writer.end_array();
+}
+
 }  // namespace
+
+std::string name_mapping_of(const Schema& schema) {
+  json::Writer writer;
+  write_fields(schema.fields, writer);
+  return writer.take();
+}
 
 NameMapping parse_name_mapping(std::string_view json) {
   if (json.empty()) return {};

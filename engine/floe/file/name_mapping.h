@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "floe/spec/schema.h"
+
 namespace floe {
 
 struct MappedField {
@@ -19,6 +21,9 @@ using NameMapping = std::vector<MappedField>;
 
 // An empty text is an empty mapping. Throws CorruptFile naming the property and what is wrong with it.
 NameMapping parse_name_mapping(std::string_view json);
+
+// The mapping, as JSON, of every column of a schema by the name that it has now.
+std::string name_mapping_of(const Schema& schema);
 
 // The mapping of a column of this name, or null.
 const MappedField* find_name(const NameMapping& mapping, std::string_view name);

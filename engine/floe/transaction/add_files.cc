@@ -1,0 +1,54 @@
+#include "floe/transaction/add_files.h"
+
+#include <fmt/format.h>
+
+#include <set>
+#include <utility>
+
+#include "floe/error.h"
+#include "floe/file/name_mapping.h"
+#include "floe/file/parquet_import.h"
+#include "floe/parallel.h"
+#include "floe/transaction/snapshot_summary.h"
+
+namespace floe {
+namespace {
+
+constexpr std::string_view kNameMapping = "schema.name-mapping.default";
+
+void check_given_once(const std::vector<std::string>& locations, const std::string& table_name) {
+  std::set<std::string_view> seen;
+  for (const std::string& location : locations) {
+    if (seen.insert(location).second) continue;
+    throw InvalidArgument(
+        fmt::format("table {}: File paths must be unique, and {} is given twice", table_name, location));
+  }
+}
+
+}  // namespace
+
+void add_files(Transaction& transaction, const std::vector<std::string>& locations, const AddFilesOptions& options,
+               const arrow::StopToken& stop) {
+  const std::string table_name = to_string(transaction.base().identifier);
+  check_given_once(locations, table_name);
+  check_branch(transaction.staged(), options.branch);
+  check_snapshot_properties(options.snapshot_properties);
+
+  const TableMetadataPtr table = transaction.staged().metadata;
+  const auto property = table->properties.find(kNameMapping);
+  const bool has_mapping = property != table->properties.end();
+  const std::string mapping = has_mapping ? property->second : name_mapping_of(*current_schema(*table));
+  std::vector<DataFile> files(locations.size());
+  parallel_for(
+      locations.size(), [&](size_t i) { files[i] = import_parquet(*transaction.io(), locations[i], *table, mapping); },
+      stop);
+
+  transaction.add(SnapshotChange{.operation = "append",
+                                 .added = std::move(files),
+                                 .refuse_duplicates = options.refuse_duplicates,
+                                 .branch = options.branch,
+                                 .snapshot_properties = options.snapshot_properties});
+  if (!has_mapping) transaction.add(TableCommit{.updates = {SetProperties{{{std::string(kNameMapping), mapping}}}}});
+}
+
+}  // namespace floe

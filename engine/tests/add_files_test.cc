@@ -1,0 +1,110 @@
+// Files that others wrote, added to tables without being read.
+#include "floe/transaction/add_files.h"
+
+#include <arrow/io/memory.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <parquet/arrow/writer.h>
+
+#include <string>
+#include <vector>
+
+#include "floe/arrow_status.h"
+#include "warehouse.h"
+
+namespace floe {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+class AddFiles : public testing::Test {
+ protected:
+  // As a stranger writes it: without field ids.
+  std::string write(const std::string& name, const std::shared_ptr<arrow::RecordBatch>& rows, int64_t group = 1000) {
+    const auto table = check(arrow::Table::FromRecordBatches({rows}), "table");
+    const auto bytes = check(arrow::io::BufferOutputStream::Create(), "buffer");
+    check(parquet::arrow::WriteTable(*table, arrow::default_memory_pool(), bytes, group), "write");
+    const std::string location = warehouse_.location() + "/strangers/" + name;
+    make_io({})->write(location, check(bytes->Finish(), "finish")->ToString());
+    return location;
+  }
+
+  template <typename E>
+  static std::string refusal(Table& table, const std::vector<std::string>& locations) {
+    try {
+      table.add_files(locations);
+    } catch (const E& e) {
+      return e.what();
+    }
+    return "added";
+  }
+
+  Warehouse warehouse_;
+};
+
+TEST_F(AddFiles, WithoutIdsAreFoundByName) {
+  Table table = warehouse_.create("t", numbered_schema());
+  table.add_files({write("a.parquet", numbered_rows(0, 30), 10), write("b.parquet", numbered_rows(30, 5))});
+  EXPECT_EQ(sorted_int64s(*read_all(table), "id").size(), 35);
+  EXPECT_THAT(sorted_int64s(*read_all(table, {.filter = parse_filter("id >= 33")}), "id"), ElementsAre(33, 34));
+  EXPECT_EQ(table.plan({.filter = parse_filter("id >= 33")}).files(), 1);
+  EXPECT_EQ(table.metadata().properties.at("schema.name-mapping.default"),
+            R"([{"field-id":1,"names":["id"]},{"field-id":2,"names":["text"]}])");
+  const Snapshot& snapshot = *current_snapshot(table.metadata());
+  EXPECT_EQ(snapshot.summary.get("operation"), "append");
+  EXPECT_EQ(snapshot.summary.get("added-records"), "35");
+  const ScanPlan plan = table.plan();
+  const DataFile file = plan.parts.at(0).reader->data_files().at(0);
+  EXPECT_EQ(file.split_offsets.size(), 3);
+  EXPECT_EQ(file.value_counts, (ByFieldId<int64_t>{{1, 30}, {2, 30}}));
+  EXPECT_EQ(file.null_value_counts, (ByFieldId<int64_t>{{1, 0}, {2, 0}}));
+  EXPECT_EQ(from_bytes(file.lower_bounds.at(0).second, primitive(TypeKind::kLong)), Value(int64_t{0}));
+  EXPECT_EQ(from_bytes(file.upper_bounds.at(0).second, primitive(TypeKind::kLong)), Value(int64_t{29}));
+  EXPECT_EQ(file.column_sizes.size(), 2);
+}
+
+TEST_F(AddFiles, TheirPartitionFollowsFromTheirBounds) {
+  Table table = warehouse_.create(
+      "t", numbered_schema(),
+      {.fields = {{.source_ids = {1}, .field_id = 1000, .name = "ten", .transform = parse_transform("truncate[10]")}}});
+  table.add_files({write("a.parquet", numbered_rows(20, 10))});
+  EXPECT_EQ(table.plan({.filter = parse_filter("id < 20")}).files(), 0);
+  EXPECT_THAT(refusal<InvalidArgument>(table, {write("b.parquet", numbered_rows(25, 10))}),
+              HasSubstr("more than one partition values for Partition Field: ten. lower_value=20, upper_value=30"));
+  Table buckets = warehouse_.create(
+      "b", numbered_schema(),
+      {.fields = {{.source_ids = {1}, .field_id = 1000, .name = "b", .transform = parse_transform("bucket[10]")}}});
+  EXPECT_THAT(refusal<InvalidArgument>(buckets, {write("c.parquet", numbered_rows(1, 1))}),
+              HasSubstr("non-linear Partition Field: b with transform bucket[10]"));
+  EXPECT_EQ(buckets.metadata().snapshots.size(), 0);
+  EXPECT_FALSE(buckets.metadata().properties.contains("schema.name-mapping.default"));
+}
+
+TEST_F(AddFiles, TwiceAreRefused) {
+  Table table = warehouse_.create("t", numbered_schema());
+  const std::string a = write("a.parquet", numbered_rows(0, 3));
+  EXPECT_THAT(refusal<InvalidArgument>(table, {a, a}), HasSubstr("File paths must be unique"));
+  Table other = warehouse_.load("t");
+  table.add_files({a});
+  EXPECT_THAT(refusal<InvalidArgument>(table, {a}), HasSubstr("already referenced by table"));
+  EXPECT_THAT(refusal<InvalidArgument>(other, {a}), HasSubstr("already referenced by table"));  // after a retry
+  table.add_files({a}, {.refuse_duplicates = false});
+  EXPECT_EQ(read_all(table)->num_rows(), 6);
+}
+
+TEST_F(AddFiles, FilesThatDoNotFitAreRefusedAndStayWhereTheyAre) {
+  Table table = warehouse_.create("t", numbered_schema());
+  const auto text = arrow::RecordBatch::Make(arrow::schema({arrow::field("id", arrow::utf8())}), 1,
+                                             {check(arrow::MakeArrayFromScalar(arrow::StringScalar("x"), 1), "array")});
+  const std::string wrong = write("wrong.parquet", text);
+  EXPECT_THAT(refusal<CorruptFile>(table, {wrong}), HasSubstr("wrong.parquet"));
+  EXPECT_THROW(table.add_files({warehouse_.location() + "/strangers/nowhere"}), NotFound);
+  make_io({})->write(warehouse_.location() + "/strangers/no.parquet", "PAR1 it is not");
+  EXPECT_THAT(refusal<CorruptFile>(table, {warehouse_.location() + "/strangers/no.parquet"}), HasSubstr("no.parquet"));
+  EXPECT_TRUE(table.metadata().snapshots.empty());
+  EXPECT_TRUE(make_io({})->exists(wrong));
+}
+
+}  // namespace
+}  // namespace floe
