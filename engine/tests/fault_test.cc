@@ -1,0 +1,153 @@
+// Every operation, with each of its calls to the store gone wrong in turn: afterwards the table is the old or the new
+// one, and what was reported is true.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "floe/io/faulty_io.h"
+#include "floe/transaction/overwrite.h"
+#include "warehouse.h"
+
+namespace floe {
+namespace {
+
+// Another catalog whose tables' files are behind a faulty Io.
+class FaultyCatalog : public Catalog {
+ public:
+  explicit FaultyCatalog(CatalogPtr inner) : inner_(std::move(inner)) {}
+
+  IoPtr io(const LoadedTable& table) override {
+    if (!io_) io_ = std::make_shared<FaultyIo>(inner_->io(table));
+    return io_;
+  }
+  LoadedTable load_table(const TableIdentifier& table) override { return inner_->load_table(table); }
+  LoadedTable commit(const TableIdentifier& table, const TableCommit& commit) override {
+    return inner_->commit(table, commit);
+  }
+
+  const std::string& name() const override { return inner_->name(); }
+  const Properties& properties() const override { return inner_->properties(); }
+  void create_namespace(const Namespace&, const Properties&) override { unused(); }
+  void drop_namespace(const Namespace&) override { unused(); }
+  bool namespace_exists(const Namespace&) override { unused(); }
+  std::vector<Namespace> list_namespaces(const Namespace&) override { unused(); }
+  Properties load_namespace_properties(const Namespace&) override { unused(); }
+  NamespaceUpdate update_namespace_properties(const Namespace&, const std::vector<std::string>&,
+                                              const Properties&) override {
+    unused();
+  }
+  LoadedTable create_table(const TableIdentifier&, NewTable) override { unused(); }
+  LoadedTable register_table(const TableIdentifier&, const std::string&) override { unused(); }
+  bool table_exists(const TableIdentifier&) override { unused(); }
+  std::vector<TableIdentifier> list_tables(const Namespace&) override { unused(); }
+  void drop_table(const TableIdentifier&) override { unused(); }
+  void rename_table(const TableIdentifier&, const TableIdentifier&) override { unused(); }
+
+  std::shared_ptr<FaultyIo> io_;
+
+ private:
+  [[noreturn]] static void unused() { throw NotSupported("not part of these tests"); }
+  CatalogPtr inner_;
+};
+
+using Operation = std::function<void(Table& table)>;
+
+std::unique_ptr<arrow::RecordBatchReader> rows(int64_t first, int64_t n) {
+  return stream_of({numbered_rows(first, n)});
+}
+
+void append(Table& table) { table.append(*rows(100, 10)); }
+void merge_append(Table& table) { table.append(*rows(100, 10), {.merge_manifests = true}); }
+void overwrite(Table& table) { table.overwrite(*rows(100, 5), {.filter = parse_filter("id < 15")}); }
+void replace_all(Table& table) { table.overwrite(*rows(100, 5)); }
+void delete_files(Table& table) { table.delete_rows({.filter = parse_filter("id < 10")}); }
+void delete_some(Table& table) { table.delete_rows({.filter = parse_filter("id = 3")}); }
+void delete_on_read(Table& table) {
+  table.delete_rows({.filter = parse_filter("id = 3 or id = 12"), .mode = DeleteMode::kMergeOnRead});
+}
+void overwrite_partitions(Table& table) { table.overwrite_partitions(*rows(4, 3)); }
+void transaction(Table& table) {
+  Transaction several(*table.catalog(), table.loaded());
+  append(several, *rows(100, 5), {});
+  delete_rows(several, {.filter = parse_filter("id < 102")});
+  several.add(TableCommit{.updates = {SetProperties{{{"a", "b"}}}}});
+  table = Table(table.catalog(), several.commit());
+}
+
+class Faults : public testing::TestWithParam<std::pair<const char*, void (*)(Table&)>> {
+ protected:
+  // A table of two files, [0, 10) and [10, 20), each in a partition of its own.
+  Table new_table(const std::string& name) {
+    Table table = warehouse_.create(
+        name, numbered_schema(),
+        {.fields =
+             {{.source_ids = {1}, .field_id = 1000, .name = "id_trunc", .transform = parse_transform("truncate[10]")}}},
+        {{"commit.retry.num-retries", "0"}, {"commit.manifest.min-count-to-merge", "2"}});
+    append_numbered(table, 0, 10);
+    append_numbered(table, 10, 10);
+    return table;
+  }
+
+  static std::vector<int64_t> ids(const Table& table) { return sorted_int64s(*read_all(table), "id"); }
+
+  Warehouse warehouse_;
+};
+
+TEST_P(Faults, LeaveTheOldTableOrTheNewOne) {
+  const Operation operation = GetParam().second;
+  Table expected = new_table("expected");
+  const std::vector<int64_t> before = ids(expected);
+  operation(expected);
+  const std::vector<int64_t> after = ids(expected);
+  ASSERT_NE(before, after);
+
+  int tables = 0;
+  bool changed = true;  // the last table is not as it was
+  for (const Fault fault : {Fault::kFails, Fault::kLost, Fault::kTears, Fault::kIsDelayed}) {
+    bool broke = true;
+    for (int n = 1; broke; n += fault == Fault::kIsDelayed ? 9 : 1) {
+      SCOPED_TRACE(testing::Message() << "call " << n << ", fault " << static_cast<int>(fault));
+      if (changed) new_table("t" + std::to_string(++tables));
+      const std::string name = "t" + std::to_string(tables);
+      clear_manifest_cache();
+      const auto catalog = std::make_shared<FaultyCatalog>(warehouse_.open());
+      Table table = Table::load(catalog, {{"db"}, name});
+      catalog->io_->break_call(n, fault);
+      enum { kDone, kFailed, kUnknown } reported = kDone;
+      try {
+        operation(table);
+      } catch (const CommitStateUnknown&) {
+        reported = kUnknown;
+      } catch (const Error&) {
+        reported = kFailed;
+      }
+      broke = catalog->io_->calls() >= n;
+      clear_manifest_cache();
+      const Table now = warehouse_.load(name);
+      const std::vector<int64_t> found = ids(now);
+      changed = found != before;
+      EXPECT_TRUE((found == after && reported != kFailed) || (found == before && reported != kDone));
+      const std::set<std::string> there = warehouse_.files(now);
+      for (const std::string& file : referenced_files(now)) EXPECT_TRUE(there.contains(file)) << file;
+      ASSERT_LT(n, 500);
+      if (testing::Test::HasFailure()) return;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Operations, Faults,
+                         testing::Values(std::pair{"Append", &append}, std::pair{"MergeAppend", &merge_append},
+                                         std::pair{"Overwrite", &overwrite}, std::pair{"ReplaceAll", &replace_all},
+                                         std::pair{"DeleteFiles", &delete_files}, std::pair{"DeleteSome", &delete_some},
+                                         std::pair{"DeleteOnRead", &delete_on_read},
+                                         std::pair{"OverwritePartitions", &overwrite_partitions},
+                                         std::pair{"Transaction", &transaction}),
+                         [](const auto& test) { return std::string(test.param.first); });
+
+}  // namespace
+}  // namespace floe
