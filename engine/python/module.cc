@@ -10,6 +10,7 @@
 #include "scan.h"
 #include "stream.h"
 #include "table.h"
+#include "transaction.h"
 
 namespace nb = nanobind;
 
@@ -22,6 +23,7 @@ NB_MODULE(_core, m) {
   floe::python::bind_stream(m);
   floe::python::bind_scan(m);
   floe::python::bind_table(m);
+  floe::python::bind_transaction(m);
   floe::python::bind_catalog(m);
 
   m.def(

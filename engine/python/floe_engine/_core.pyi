@@ -175,6 +175,91 @@ class Table:
     ) -> Scan:
         """A scan of this state of the table."""
 
+class Transaction:
+    """Several changes of one table that become one commit. Each sees the table with those before it.
+
+    Nothing is visible to others before ``commit``, and nothing stays behind after ``drop`` or an exception of
+    ``commit`` other than CommitStateUnknown. A change that fails is undone, and the others stay.
+    Not for concurrent use.
+    """
+
+    def __init__(self, table: Table) -> None: ...
+    def append(
+        self,
+        batches: Any,
+        *,
+        snapshot_properties: Mapping[str, str],
+        branch: str,
+        merge_manifests: bool | None = None,
+        stage_only: bool = False,
+    ) -> None:
+        """Appends the rows of an Arrow stream as one snapshot; ``stage_only``: without moving the branch."""
+
+    def overwrite(
+        self,
+        batches: Any,
+        *,
+        filter_json: str,
+        case_sensitive: bool,
+        snapshot_properties: Mapping[str, str],
+        branch: str,
+        isolation: str | None = None,
+        mode: str | None = None,
+    ) -> None:
+        """The rows that match leave and those of the stream come, as one snapshot. An empty filter: all leave.
+
+        ``isolation`` ("serializable", "snapshot") and ``mode`` ("copy-on-write", "merge-on-read") are the table's
+        properties' unless given.
+        """
+
+    def overwrite_partitions(
+        self, batches: Any, *, snapshot_properties: Mapping[str, str], branch: str, isolation: str | None = None
+    ) -> bool:
+        """Replaces the partitions into which the stream's rows fall. False, and no snapshot, without rows."""
+
+    def delete(
+        self,
+        *,
+        filter_json: str,
+        case_sensitive: bool,
+        snapshot_properties: Mapping[str, str],
+        branch: str,
+        isolation: str | None = None,
+        mode: str | None = None,
+    ) -> bool:
+        """Deletes the rows that match. False, and no snapshot, if none does."""
+
+    def add_files(
+        self, locations: Sequence[str], *, refuse_duplicates: bool, snapshot_properties: Mapping[str, str], branch: str
+    ) -> None:
+        """Adds Parquet files that are there already, as one snapshot. Files without field ids: a name mapping is set.
+
+        Raises:
+            InvalidArgument: A file is given twice or is in the table already, or its partition cannot be inferred.
+            CorruptFile: A column cannot be read as the table's.
+        """
+
+    def update(self, requirements_json: str, updates_json: str) -> None:
+        """Plain changes of metadata, as the REST protocol has them.
+
+        Raises:
+            CommitFailed: A requirement does not hold on what is staged.
+        """
+
+    @property
+    def staged(self) -> Table: ...
+    def commit(self) -> Table:
+        """Commits all changes at once, with retries. Called once.
+
+        Raises:
+            ConflictFound: What others committed contradicts a change.
+            CommitFailed: Other writers were first, again and again.
+            CommitStateUnknown: The answer to the commit was lost.
+        """
+
+    def drop(self) -> None:
+        """Gives up, unless it is over: removes all that was written."""
+
 class Catalog:
     """Which tables there are. Safe to use from many threads."""
 

@@ -1,0 +1,157 @@
+#include "transaction.h"
+
+#include <arrow/util/cancel.h>
+#include <nanobind/stl/map.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "floe/table.h"
+#include "interrupt.h"
+#include "stream.h"
+
+namespace nb = nanobind;
+
+namespace floe::python {
+namespace {
+
+// A transaction and what it needs to live.
+class TransactionHandle {
+ public:
+  explicit TransactionHandle(const Table& table) : catalog_(table.catalog()), transaction_(*catalog_, table.loaded()) {}
+
+  void append(const nb::object& source, const Properties& snapshot_properties, const std::string& branch,
+              std::optional<bool> merge_manifests, bool stage_only) {
+    with_rows(source, [&](arrow::RecordBatchReader& batches, WriteOptions write) {
+      floe::append(transaction_, batches,
+                   {.snapshot_properties = snapshot_properties,
+                    .branch = branch,
+                    .stage_only = stage_only,
+                    .merge_manifests = merge_manifests},
+                   std::move(write));
+    });
+  }
+
+  void overwrite(const nb::object& source, const std::string& filter_json, bool case_sensitive,
+                 const Properties& snapshot_properties, const std::string& branch,
+                 const std::optional<std::string>& isolation, const std::optional<std::string>& mode) {
+    const OverwriteOptions options =
+        overwrite_options(filter_json, case_sensitive, snapshot_properties, branch, isolation, mode);
+    with_rows(source, [&](arrow::RecordBatchReader& batches, WriteOptions write) {
+      floe::overwrite(transaction_, batches, options, std::move(write));
+    });
+  }
+
+  bool overwrite_partitions(const nb::object& source, const Properties& snapshot_properties, const std::string& branch,
+                            const std::optional<std::string>& isolation) {
+    bool any = false;
+    with_rows(source, [&](arrow::RecordBatchReader& batches, WriteOptions write) {
+      any = floe::overwrite_partitions(
+          transaction_, batches,
+          {.branch = branch, .isolation = level(isolation), .snapshot_properties = snapshot_properties},
+          std::move(write));
+    });
+    return any;
+  }
+
+  bool delete_rows(const std::string& filter_json, bool case_sensitive, const Properties& snapshot_properties,
+                   const std::string& branch, const std::optional<std::string>& isolation,
+                   const std::optional<std::string>& mode) {
+    const OverwriteOptions options =
+        overwrite_options(filter_json, case_sensitive, snapshot_properties, branch, isolation, mode);
+    arrow::StopSource stop;
+    return interruptible(stop, [&] { return floe::delete_rows(transaction_, options, {.stop = stop.token()}); });
+  }
+
+  void add_files(const std::vector<std::string>& locations, bool refuse_duplicates,
+                 const Properties& snapshot_properties, const std::string& branch) {
+    arrow::StopSource stop;
+    Call(stop).run([&] {
+      floe::add_files(
+          transaction_, locations,
+          {.branch = branch, .refuse_duplicates = refuse_duplicates, .snapshot_properties = snapshot_properties},
+          stop.token());
+    });
+  }
+
+  void update(const std::string& requirements_json, const std::string& updates_json) {
+    transaction_.add(TableCommit{.requirements = requirements_from_json(requirements_json),
+                                 .updates = updates_from_json(updates_json)});
+  }
+
+  Table staged() const { return {catalog_, transaction_.staged()}; }
+
+  Table commit() {
+    arrow::StopSource stop;
+    return interruptible(stop, [&] { return Table(catalog_, transaction_.commit(stop.token())); });
+  }
+
+  void drop() { transaction_.drop(); }
+
+ private:
+  static std::optional<Isolation> level(const std::optional<std::string>& text) {
+    return text ? std::optional(parse_isolation(*text)) : std::nullopt;
+  }
+
+  static OverwriteOptions overwrite_options(const std::string& filter_json, bool case_sensitive,
+                                            const Properties& snapshot_properties, const std::string& branch,
+                                            const std::optional<std::string>& isolation,
+                                            const std::optional<std::string>& mode) {
+    return {.filter = filter_json.empty() ? Expression{} : expression_from_json(filter_json),
+            .case_sensitive = case_sensitive,
+            .branch = branch,
+            .isolation = level(isolation),
+            .mode = mode ? std::optional(parse_delete_mode(*mode)) : std::nullopt,
+            .snapshot_properties = snapshot_properties};
+  }
+
+  template <typename Work>
+  static void with_rows(const nb::object& source, const Work& work) {
+    arrow::StopSource stop;
+    Call call(stop);
+    const std::unique_ptr<arrow::RecordBatchReader> batches = import_stream(source, call);
+    call.run([&] { work(*batches, {.stop = stop.token()}); });
+  }
+
+  CatalogPtr catalog_;
+  Transaction transaction_;
+};
+
+}  // namespace
+
+void bind_transaction(nb::module_& m) {
+  using nogil = nb::call_guard<nb::gil_scoped_release>;
+
+  nb::class_<TransactionHandle>(m, "Transaction",
+                                "Several changes of one table that become one commit. Not for concurrent use.")
+      .def(nb::init<const Table&>(), nb::arg("table"), nogil())
+      .def("append", &TransactionHandle::append, nb::arg("batches"), nb::kw_only(), nb::arg("snapshot_properties"),
+           nb::arg("branch"), nb::arg("merge_manifests") = nb::none(), nb::arg("stage_only") = false,
+           "Appends the rows of an Arrow stream as one snapshot.")
+      .def("overwrite", &TransactionHandle::overwrite, nb::arg("batches"), nb::kw_only(), nb::arg("filter_json"),
+           nb::arg("case_sensitive"), nb::arg("snapshot_properties"), nb::arg("branch"),
+           nb::arg("isolation") = nb::none(), nb::arg("mode") = nb::none(),
+           "The rows that match leave and those of the stream come, as one snapshot. An empty filter: all leave.")
+      .def("overwrite_partitions", &TransactionHandle::overwrite_partitions, nb::arg("batches"), nb::kw_only(),
+           nb::arg("snapshot_properties"), nb::arg("branch"), nb::arg("isolation") = nb::none(),
+           "Replaces the partitions into which the stream's rows fall. False if there are no rows.")
+      .def("delete", &TransactionHandle::delete_rows, nb::kw_only(), nb::arg("filter_json"), nb::arg("case_sensitive"),
+           nb::arg("snapshot_properties"), nb::arg("branch"), nb::arg("isolation") = nb::none(),
+           nb::arg("mode") = nb::none(), "Deletes the rows that match. False if none does.")
+      .def("add_files", &TransactionHandle::add_files, nb::arg("locations"), nb::kw_only(),
+           nb::arg("refuse_duplicates"), nb::arg("snapshot_properties"), nb::arg("branch"),
+           "Adds Parquet files that are there already, as one snapshot.")
+      .def("update", &TransactionHandle::update, nb::arg("requirements_json"), nb::arg("updates_json"), nogil(),
+           "Plain changes of metadata, as the REST protocol has them.")
+      .def_prop_ro("staged", &TransactionHandle::staged, "The table with all changes so far.")
+      .def("commit", &TransactionHandle::commit, "Commits all changes at once, with retries. Called once.")
+      .def("drop", &TransactionHandle::drop, nogil(), "Gives up, unless it is over: removes all that was written.");
+}
+
+}  // namespace floe::python
