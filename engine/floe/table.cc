@@ -5,6 +5,11 @@
 #include "floe/error.h"
 
 namespace floe {
+namespace {
+
+constexpr int64_t kUpsertsPerRetry = 5;
+
+}  // namespace
 
 Table Table::load(CatalogPtr catalog, const TableIdentifier& identifier) {
   LoadedTable loaded = catalog->load_table(identifier);
@@ -53,6 +58,23 @@ bool Table::delete_rows(const OverwriteOptions& options, WriteOptions write) {
   const bool any = floe::delete_rows(transaction, options, std::move(write));
   loaded_ = transaction.commit(stop);
   return any;
+}
+
+UpsertCounts Table::upsert(arrow::RecordBatchReader& rows, const UpsertOptions& options, WriteOptions write) {
+  const arrow::StopToken stop = write.stop;
+  Upsert upsert(loaded_, rows, options, std::move(write));
+  // Somebody committed whenever this starts anew, so that many writers of the same rows all get through in the end.
+  int64_t left = kUpsertsPerRetry * int_property(metadata().properties, "commit.retry.num-retries", 4);
+  for (LoadedTable base = loaded_;; base = catalog_->load_table(loaded_.identifier)) {
+    try {
+      Transaction transaction(*catalog_, base);
+      const UpsertCounts counts = upsert.add_to(transaction);
+      loaded_ = transaction.commit(stop);
+      return counts;
+    } catch (const ConflictFound&) {
+      if (left-- <= 0) throw;
+    }
+  }
 }
 
 void Table::add_files(const std::vector<std::string>& locations, const AddFilesOptions& options,

@@ -19,6 +19,7 @@
 #include "floe/transaction/add_files.h"
 #include "floe/transaction/append.h"
 #include "floe/transaction/overwrite.h"
+#include "floe/transaction/upsert.h"
 #include "floe/write/write.h"
 
 namespace floe {
@@ -53,6 +54,10 @@ class Table {
 
   // Deletes the rows that match. False: none did, and nothing happened.
   bool delete_rows(const OverwriteOptions& options, WriteOptions write = {});
+
+  // Updates the rows that have the same key as one of the stream and differ from it, and inserts those that have none.
+  // If others change the same rows meanwhile, it is done again on what they made of the table.
+  UpsertCounts upsert(arrow::RecordBatchReader& rows, const UpsertOptions& options = {}, WriteOptions write = {});
 
   // Adds Parquet files that are there already, by their locations.
   void add_files(const std::vector<std::string>& locations, const AddFilesOptions& options = {},

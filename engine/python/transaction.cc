@@ -21,6 +21,28 @@ namespace nb = nanobind;
 namespace floe::python {
 namespace {
 
+UpsertOptions upsert_options(std::vector<std::string> keys, bool case_sensitive, bool update_matched,
+                             bool delete_matched, bool insert_unmatched, const Properties& snapshot_properties,
+                             const std::string& branch, const std::optional<std::string>& mode) {
+  return {.keys = std::move(keys),
+          .case_sensitive = case_sensitive,
+          .update_matched = update_matched,
+          .delete_matched = delete_matched,
+          .insert_unmatched = insert_unmatched,
+          .mode = mode ? std::optional(parse_delete_mode(*mode)) : std::nullopt,
+          .branch = branch,
+          .snapshot_properties = snapshot_properties};
+}
+
+nb::dict to_dict(const UpsertCounts& counts) {
+  nb::dict out;
+  out["updated"] = counts.updated;
+  out["inserted"] = counts.inserted;
+  out["deleted"] = counts.deleted;
+  out["unchanged"] = counts.unchanged;
+  return out;
+}
+
 // A transaction and what it needs to live.
 class TransactionHandle {
  public:
@@ -67,6 +89,18 @@ class TransactionHandle {
         overwrite_options(filter_json, case_sensitive, snapshot_properties, branch, isolation, mode);
     arrow::StopSource stop;
     return interruptible(stop, [&] { return floe::delete_rows(transaction_, options, {.stop = stop.token()}); });
+  }
+
+  nb::dict upsert(const nb::object& source, std::vector<std::string> keys, bool case_sensitive, bool update_matched,
+                  bool delete_matched, bool insert_unmatched, const Properties& snapshot_properties,
+                  const std::string& branch, const std::optional<std::string>& mode) {
+    const UpsertOptions options = upsert_options(std::move(keys), case_sensitive, update_matched, delete_matched,
+                                                 insert_unmatched, snapshot_properties, branch, mode);
+    UpsertCounts counts;
+    with_rows(source, [&](arrow::RecordBatchReader& batches, WriteOptions write) {
+      counts = Upsert(transaction_.staged(), batches, options, std::move(write)).add_to(transaction_);
+    });
+    return to_dict(counts);
   }
 
   void add_files(const std::vector<std::string>& locations, bool refuse_duplicates,
@@ -125,6 +159,20 @@ class TransactionHandle {
 
 }  // namespace
 
+nb::tuple upsert(const Table& table, const nb::object& source, std::vector<std::string> keys, bool case_sensitive,
+                 bool update_matched, bool delete_matched, bool insert_unmatched, const Properties& snapshot_properties,
+                 const std::string& branch, const std::optional<std::string>& mode) {
+  const UpsertOptions options = upsert_options(std::move(keys), case_sensitive, update_matched, delete_matched,
+                                               insert_unmatched, snapshot_properties, branch, mode);
+  arrow::StopSource stop;
+  Call call(stop);
+  const std::unique_ptr<arrow::RecordBatchReader> batches = import_stream(source, call);
+  Table merged = table;
+  UpsertCounts counts;
+  call.run([&] { counts = merged.upsert(*batches, options, {.stop = stop.token()}); });
+  return nb::make_tuple(std::move(merged), to_dict(counts));
+}
+
 void bind_transaction(nb::module_& m) {
   using nogil = nb::call_guard<nb::gil_scoped_release>;
 
@@ -144,6 +192,10 @@ void bind_transaction(nb::module_& m) {
       .def("delete", &TransactionHandle::delete_rows, nb::kw_only(), nb::arg("filter_json"), nb::arg("case_sensitive"),
            nb::arg("snapshot_properties"), nb::arg("branch"), nb::arg("isolation") = nb::none(),
            nb::arg("mode") = nb::none(), "Deletes the rows that match. False if none does.")
+      .def("upsert", &TransactionHandle::upsert, nb::arg("batches"), nb::kw_only(), nb::arg("keys"),
+           nb::arg("case_sensitive"), nb::arg("update_matched"), nb::arg("delete_matched"), nb::arg("insert_unmatched"),
+           nb::arg("snapshot_properties"), nb::arg("branch"), nb::arg("mode") = nb::none(),
+           "Updates the rows that have the same key as one of the stream, and inserts those that have none.")
       .def("add_files", &TransactionHandle::add_files, nb::arg("locations"), nb::kw_only(),
            nb::arg("refuse_duplicates"), nb::arg("snapshot_properties"), nb::arg("branch"),
            "Adds Parquet files that are there already, as one snapshot.")

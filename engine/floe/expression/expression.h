@@ -80,6 +80,9 @@ BasicExpression<P> either(BasicExpression<P> a, BasicExpression<P> b);
 template <typename P>
 BasicExpression<P> negate(BasicExpression<P> a);
 
+// The literal that binds to exactly this value of a column of the type: one that filters compare, neither null nor NaN.
+UnboundLiteral to_literal(const Value& value, const Type& type);
+
 // Parses the text of a filter in PyIceberg's grammar: `a > 5 and (b is not null or c like 'x%') and not d in (1, 2)`.
 // Beyond what PyIceberg takes: true and false inside longer filters, exponents (`1.5e3`, a double), numbers of several
 // kinds in one list, dots and doubled quotes in quoted names, UTF-8 in bare names, line breaks in strings.

@@ -320,6 +320,19 @@ std::string literal_text(const UnboundLiteral& literal) {
   return text + "'";
 }
 
+UnboundLiteral to_literal(const Value& value, const Type& type) {
+  if (const auto* flag = std::get_if<bool>(&value.data)) return *flag;
+  if (const auto* narrow = std::get_if<int32_t>(&value.data)) return int64_t{*narrow};
+  if (const auto* wide = std::get_if<int64_t>(&value.data)) return *wide;
+  if (const auto* narrow = std::get_if<float>(&value.data)) return double{*narrow};
+  if (const auto* wide = std::get_if<double>(&value.data)) return *wide;
+  if (type.kind == TypeKind::kString) return value.as<std::string>();
+  if (type.kind == TypeKind::kDecimal) return to_human_string(value, type);
+  std::string hex;
+  for (const unsigned char byte : value.as<std::string>()) hex += fmt::format("{:02x}", byte);
+  return hex;
+}
+
 BoundExpression set_predicate(BoundPredicate predicate) {
   auto& literals = predicate.literals;
   const auto less = [&](const Value& a, const Value& b) { return order(a, b, predicate.type) < 0; };

@@ -155,24 +155,10 @@ inline auto values_of(const Row& row) {
   };
 }
 
-// A literal that binds to exactly this value.
-inline UnboundLiteral literal_of(const Value& value, const Type& type) {
-  if (const auto* flag = std::get_if<bool>(&value.data)) return *flag;
-  if (const auto* narrow = std::get_if<int32_t>(&value.data)) return int64_t{*narrow};
-  if (const auto* wide = std::get_if<int64_t>(&value.data)) return *wide;
-  if (const auto* narrow = std::get_if<float>(&value.data)) return double{*narrow};
-  if (const auto* wide = std::get_if<double>(&value.data)) return *wide;
-  if (type.kind == TypeKind::kString) return value.as<std::string>();
-  if (type.kind == TypeKind::kDecimal) return to_human_string(value, type);
-  std::string hex;
-  for (const unsigned char byte : value.as<std::string>()) hex += fmt::format("{:02x}", byte);
-  return hex;
-}
-
 inline UnboundLiteral random_literal(Rng& rng, const Type& type) {
   Value value = random_value(rng, type);
   while (value == Value(std::nan("")) || value == Value(std::nanf(""))) value = random_value(rng, type);
-  return literal_of(value, type);
+  return to_literal(value, type);
 }
 
 inline Expression random_predicate(Rng& rng, const Schema& schema, const Field& column) {

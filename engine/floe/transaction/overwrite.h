@@ -11,14 +11,11 @@
 
 #include "floe/expression/expression.h"
 #include "floe/transaction/conflict.h"
+#include "floe/transaction/remove_rows.h"
 #include "floe/transaction/transaction.h"
 #include "floe/write/write.h"
 
 namespace floe {
-
-// What becomes of files of which not all rows leave: they are written again without them, or delete files say which.
-enum class DeleteMode { kCopyOnWrite, kMergeOnRead };
-DeleteMode parse_delete_mode(std::string_view text);  // "copy-on-write", "merge-on-read"; throws InvalidArgument
 
 struct OverwriteOptions {
   Expression filter;  // the rows that leave; default: all

@@ -75,6 +75,11 @@ FileId id_of(const DataFile& file) {
   return {file.file_path, is_deletion_vector(file) ? file.content_offset : std::nullopt};
 }
 
+FileId id_of(const Manifest& manifest, size_t entry) {
+  const int64_t offset = manifest.content_offset[entry];
+  return {std::string(manifest.file_path[entry]), offset == kAbsent ? std::nullopt : std::optional(offset)};
+}
+
 const Snapshot* parent_snapshot(const TableMetadata& table, const std::string& branch) {
   const Snapshot* head = snapshot_by_ref(table, branch);
   return head ? head : current_snapshot(table);

@@ -28,6 +28,7 @@ struct FileId {
   auto operator<=>(const FileId&) const = default;
 };
 FileId id_of(const DataFile& file);
+FileId id_of(const Manifest& manifest, size_t entry);
 
 std::vector<std::string> locations_of(const std::vector<DataFile>& files);
 void remove_files(Io& io, const std::vector<std::string>& locations) noexcept;  // that nothing refers to

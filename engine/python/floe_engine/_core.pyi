@@ -9,6 +9,14 @@ class CacheStats(TypedDict):
     evictions: int
     bytes: int
 
+class UpsertCounts(TypedDict):
+    """Rows of the table: replaced, new, deleted because they matched, and as the new rows have them."""
+
+    updated: int
+    inserted: int
+    deleted: int
+    unchanged: int
+
 class PlannedFile(TypedDict):
     """A data or delete file as manifests describe it. Partition values and bounds are in binary single-value form."""
 
@@ -159,6 +167,27 @@ class Table:
             CommitStateUnknown: The answer to the commit was lost.
         """
 
+    def upsert(
+        self,
+        batches: Any,
+        *,
+        keys: Sequence[str],
+        case_sensitive: bool,
+        update_matched: bool,
+        delete_matched: bool,
+        insert_unmatched: bool,
+        snapshot_properties: Mapping[str, str],
+        branch: str,
+        mode: str | None = None,
+    ) -> tuple[Table, UpsertCounts]:
+        """Updates the rows that have the same key as one of the stream, and inserts those that have none.
+
+        Tried again from the join on if others change the same rows meanwhile. No keys: the identifier fields.
+
+        Raises:
+            InvalidArgument: Two rows of the stream have the same key, rows do not fit, or a key column is missing.
+        """
+
     def scan(
         self,
         *,
@@ -228,6 +257,27 @@ class Transaction:
         mode: str | None = None,
     ) -> bool:
         """Deletes the rows that match. False, and no snapshot, if none does."""
+
+    def upsert(
+        self,
+        batches: Any,
+        *,
+        keys: Sequence[str],
+        case_sensitive: bool,
+        update_matched: bool,
+        delete_matched: bool,
+        insert_unmatched: bool,
+        snapshot_properties: Mapping[str, str],
+        branch: str,
+        mode: str | None = None,
+    ) -> UpsertCounts:
+        """Updates the rows that have the same key as one of the stream, and inserts those that have none.
+
+        No keys: the identifier fields.
+
+        Raises:
+            InvalidArgument: Two rows of the stream have the same key, rows do not fit, or a key column is missing.
+        """
 
     def add_files(
         self, locations: Sequence[str], *, refuse_duplicates: bool, snapshot_properties: Mapping[str, str], branch: str

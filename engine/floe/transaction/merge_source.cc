@@ -1,0 +1,241 @@
+#include "floe/transaction/merge_source.h"
+
+#include <arrow/array/array_nested.h>
+#include <arrow/compute/api_aggregate.h>
+#include <arrow/compute/api_vector.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <set>
+#include <unordered_set>
+
+#include "floe/arrow_status.h"
+#include "floe/file/arrow_value.h"
+
+namespace floe {
+namespace {
+
+constexpr std::string_view kStep = "looking at the keys of the rows to merge";
+
+bool is_nan(const Value& value) {
+  if (const auto* narrow = std::get_if<float>(&value.data)) return *narrow != *narrow;
+  if (const auto* wide = std::get_if<double>(&value.data)) return *wide != *wide;
+  return false;
+}
+
+// -0.0 equals 0.0, as it does where rows are joined.
+int order(const Value& a, const Value& b, const Type& type) {
+  if (const auto* left = std::get_if<float>(&a.data); left && *left == b.as<float>()) return 0;
+  if (const auto* left = std::get_if<double>(&a.data); left && *left == b.as<double>()) return 0;
+  return compare(a, b, type);
+}
+
+std::vector<Type> types_of(const KeyColumns& keys) {
+  std::vector<Type> types;
+  for (const Field& field : keys.fields()) types.push_back(field.type);
+  return types;
+}
+
+std::string key_text(const KeyColumns& keys, const arrow::ArrayVector& columns, int64_t row) {
+  std::vector<std::string> parts;
+  for (size_t i = 0; i < columns.size(); ++i) {
+    const Type& type = keys.fields()[i].type;
+    parts.push_back(fmt::format("{}={}", keys.name(i), to_human_string(value_at(*columns[i], row, type), type)));
+  }
+  return fmt::format("({})", fmt::join(parts, ", "));
+}
+
+void refuse_duplicates(const KeyIndex& index, const KeyColumns& keys, const arrow::ArrayVector& columns,
+                       const std::string& table_name) {
+  if (index.duplicates().empty()) return;
+  std::vector<std::string> shown;
+  for (const auto& [first, second] : index.duplicates()) {
+    shown.push_back(fmt::format("{} in rows {} and {}", key_text(keys, columns, second), first, second));
+  }
+  throw InvalidArgument(
+      fmt::format("table {}: Duplicate rows found in source dataset based on the key columns. No upsert executed. The "
+                  "same key stands in several rows: {}; keep one of each",
+                  table_name, fmt::join(shown, ", ")));
+}
+
+// The least and greatest value, or nullopt: there is no value, or a NaN is among them, or the type has no order.
+std::optional<std::pair<Value, Value>> range_of(const arrow::Array& values, const Type& type) {
+  if (values.null_count() == values.length()) return std::nullopt;
+  Value least, greatest;
+  for (int64_t i = 0; i < values.length(); ++i) {
+    if (values.IsNull(i)) continue;
+    Value value = value_at(values, i, type);
+    if (is_nan(value)) return std::nullopt;
+    if (greatest.is_null() || compare(value, greatest, type) > 0) greatest = value;
+    if (least.is_null() || compare(value, least, type) < 0) least = std::move(value);
+  }
+  return std::pair(std::move(least), std::move(greatest));
+}
+
+std::vector<Value> sorted_values(const arrow::Array& values, const Type& type) {
+  std::vector<Value> sorted;
+  for (int64_t i = 0; i < values.length(); ++i) {
+    if (!values.IsNull(i)) sorted.push_back(value_at(values, i, type));
+  }
+  std::ranges::sort(sorted, [&](const Value& a, const Value& b) { return order(a, b, type) < 0; });
+  const auto rest = std::ranges::unique(sorted, [&](const Value& a, const Value& b) { return order(a, b, type) == 0; });
+  sorted.erase(rest.begin(), rest.end());
+  return sorted;
+}
+
+// The values of one partition field that rows of these keys have, in binary form.
+std::unordered_set<std::string> partitions_of(const arrow::Array& values, const Type& type,
+                                              const Transform& transform) {
+  const Type result = result_type(transform, type);
+  std::unordered_set<std::string> partitions;
+  for (int64_t i = 0; i < values.length(); ++i) {
+    if (!values.IsNull(i)) partitions.insert(to_bytes(apply(transform, type, value_at(values, i, type)), result));
+  }
+  return partitions;
+}
+
+// Whether rows of one key are in one partition of such a field. (Floats are not: -0.0 and 0.0 are one key.)
+bool tells_partitions(const Transform& transform, const Type& source) {
+  return transform.kind != TransformKind::kVoid && transform.kind != TransformKind::kUnknown &&
+         source.kind != TypeKind::kFloat && source.kind != TypeKind::kDouble && can_transform(transform, source);
+}
+
+}  // namespace
+
+// --- KeyColumns ------------------------------------------------------------------------------------------------------
+
+KeyColumns::KeyColumns(const Schema& schema, const std::vector<std::string>& names, bool case_sensitive,
+                       const std::string& table_name) {
+  std::vector<const Field*> found;
+  for (const std::string& name : names) {
+    found.push_back(find_field(schema, name, case_sensitive));
+    if (!found.back()) throw InvalidArgument(fmt::format("table {} has no column {} to join on", table_name, name));
+  }
+  if (names.empty()) {
+    for (const int32_t id : schema.identifier_field_ids) found.push_back(find_field(schema, id));
+  }
+  if (found.empty()) {
+    throw InvalidArgument(fmt::format(
+        "table {}: Join columns could not be found: the table has no identifier fields; name the columns to join on",
+        table_name));
+  }
+  for (const Field* field : found) {
+    names_.push_back(full_name(schema, field->id));
+    for (const Field* step : path_to(schema, field->id)) {
+      if (step->type.kind == TypeKind::kList || step->type.kind == TypeKind::kMap ||
+          (step == field && step->type.is_nested())) {
+        throw InvalidArgument(
+            fmt::format("table {}: rows cannot be joined on {}, which is {}; name primitive columns "
+                        "outside lists and maps",
+                        table_name, names_.back(), to_string(step->type)));
+      }
+    }
+    fields_.push_back(*field);
+  }
+}
+
+std::vector<int32_t> KeyColumns::ids() const {
+  std::vector<int32_t> ids;
+  for (const Field& field : fields_) ids.push_back(field.id);
+  return ids;
+}
+
+arrow::ArrayVector KeyColumns::of(const arrow::RecordBatch& batch, const Schema& schema) const {
+  arrow::ArrayVector columns;
+  for (const Field& key : fields_) {
+    std::shared_ptr<arrow::Array> column;
+    const std::vector<Field>* siblings = &schema.fields;
+    for (const Field* step : path_to(schema, key.id)) {
+      const int at = static_cast<int>(step - siblings->data());
+      column = column ? check(static_cast<const arrow::StructArray&>(*column).GetFlattenedField(at), kStep)
+                      : batch.column(at);
+      siblings = &children_of(step->type);
+    }
+    columns.push_back(std::move(column));
+  }
+  return columns;
+}
+
+// --- MergeSource -----------------------------------------------------------------------------------------------------
+
+MergeSource::MergeSource(std::shared_ptr<arrow::RecordBatch> rows, const Schema& schema, const KeyColumns& keys,
+                         const std::string& table_name)
+    : rows_(std::move(rows)), index_(types_of(keys), {.nulls_equal = false, .zeros_equal = true}) {
+  const arrow::ArrayVector columns = keys.of(*rows_, schema);
+  index_.add(columns);
+  refuse_duplicates(index_, keys, columns, table_name);
+  for (size_t i = 0; i < columns.size(); ++i) {
+    Column column{.values = columns[i], .field = keys.fields()[i], .name = keys.name(i)};
+    if (auto range = range_of(*column.values, column.field.type)) {
+      column.ranged = true;
+      column.least = std::move(range->first);
+      column.greatest = std::move(range->second);
+    }
+    columns_.push_back(std::move(column));
+  }
+}
+
+Expression MergeSource::key_range() const {
+  Expression range;
+  for (const Column& column : columns_) {
+    if (!column.ranged || column.field.type.kind == TypeKind::kBoolean) continue;
+    const auto bound = [&](Op op, const Value& value) {
+      return Expression{
+          .kind = ExprKind::kPredicate,
+          .operands = {},
+          .predicate = {.op = op, .column = column.name, .literals = {to_literal(value, column.field.type)}}};
+    };
+    range =
+        both(std::move(range), both(bound(Op::kGreaterEqual, column.least), bound(Op::kLessEqual, column.greatest)));
+  }
+  return range;
+}
+
+// Whether one of the column's values lies between bounds, which may be truncated.
+bool MergeSource::may_have(Column& column, const Value& least, const Value& greatest) {
+  const Type& type = column.field.type;
+  if (is_nan(least) || is_nan(greatest) || order(least, greatest, type) > 0) return true;  // not to be trusted
+  if (order(column.least, greatest, type) > 0 || order(column.greatest, least, type) < 0) return false;
+  if (column.sorted.empty()) column.sorted = sorted_values(*column.values, type);
+  const auto first =
+      std::ranges::partition_point(column.sorted, [&](const Value& v) { return order(v, least, type) < 0; });
+  return first != column.sorted.end() && order(*first, greatest, type) <= 0;
+}
+
+std::vector<uint8_t> MergeSource::may_have_keys(ManifestReader& reader) {
+  std::vector<int32_t> ids;
+  for (const Column& column : columns_) ids.push_back(column.field.id);
+  const auto stats = reader.stats(ids);
+  const ManifestPtr manifest = reader.entries();
+  std::vector<uint8_t> may(manifest->size, 1);
+  for (Column& column : columns_) {
+    const ColumnStats* bounds = column.ranged ? stats->column(column.field.id) : nullptr;
+    if (!bounds) continue;
+    for (size_t i = 0; i < may.size(); ++i) {
+      if (!may[i] || !bounds->lower_bounds.has(i) || !bounds->upper_bounds.has(i)) continue;
+      try {
+        may[i] = may_have(column, from_bytes(bounds->lower_bounds[i], column.field.type),
+                          from_bytes(bounds->upper_bounds[i], column.field.type));
+      } catch (const CorruptFile&) {  // bounds that are none of the type tell nothing
+      }
+    }
+  }
+  for (size_t f = 0; f < manifest->spec.fields.size(); ++f) {
+    const PartitionField& field = manifest->spec.fields[f];
+    if (field.source_ids.size() != 1) continue;
+    const auto column = std::ranges::find(columns_, field.source_id(), [](const Column& c) { return c.field.id; });
+    if (column == columns_.end() || !tells_partitions(field.transform, column->field.type)) continue;
+    // Old partitions of a column that was widened since are in the narrower type's binary form.
+    const Type& type = column->field.type;
+    if (result_type(field.transform, type) != manifest->partition_types[f]) continue;
+    const auto partitions = partitions_of(*column->values, type, field.transform);
+    for (size_t i = 0; i < may.size(); ++i) {
+      const BytesColumn& values = manifest->partition[f];
+      if (may[i]) may[i] = values.has(i) && partitions.contains(std::string(values[i]));
+    }
+  }
+  return may;
+}
+
+}  // namespace floe

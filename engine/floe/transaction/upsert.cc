@@ -1,0 +1,336 @@
+#include "floe/transaction/upsert.h"
+
+#include <arrow/api.h>
+#include <arrow/compute/api_vector.h>
+#include <arrow/util/byte_size.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+#include <span>
+#include <utility>
+
+#include "floe/arrow_status.h"
+#include "floe/file/arrow_schema.h"
+#include "floe/file/batch.h"
+#include "floe/parallel.h"
+#include "floe/spec/metadata_columns.h"
+#include "floe/spec/projection.h"
+#include "floe/transaction/merge_source.h"
+#include "floe/transaction/row_difference.h"
+#include "floe/transaction/snapshot_summary.h"
+
+namespace floe {
+namespace {
+
+using BatchPtr = std::shared_ptr<arrow::RecordBatch>;
+
+constexpr std::string_view kStep = "merging rows";
+constexpr int64_t kOutputRows = 65'536;
+
+// A row of the table and the new row of the same key.
+struct KeyMatch {
+  int64_t position = 0;  // in its data file
+  int64_t source = 0;    // among the new rows
+};
+
+// The matches of one planned file, by position.
+struct FileMatches {
+  size_t part = 0;   // of the plan
+  size_t index = 0;  // of the part's entries
+  std::vector<KeyMatch> matches;
+  std::vector<uint8_t> changed;  // which of them differ from the new row
+  std::vector<int64_t> row_ids;  // of all of them; -1: none. Empty where the table keeps no lineage
+};
+
+template <typename F>
+void for_each_batch(arrow::RecordBatchReader& reader, F&& visit) {
+  for (BatchPtr batch;;) {
+    check(reader.ReadNext(&batch), kStep);
+    if (!batch) return;
+    visit(*batch);
+  }
+}
+
+const int64_t* int64s(const arrow::Array& column) { return column.data()->GetValues<int64_t>(1); }
+
+// Joins new rows with the rows of the table as they are in one snapshot.
+class Join {
+ public:
+  // `rows` has the files that may have one of the keys.
+  Join(const LeavingRows& rows, const KeyColumns& keys, const UpsertOptions& options, IoPtr io)
+      : table_(rows.table), plan_(rows.plan), scan_(rows.scan), keys_(keys), options_(options), io_(std::move(io)) {}
+
+  // The matches of all files that have any.
+  std::vector<FileMatches> run(MergeSource& source) {
+    std::vector<FileMatches> files = candidates(source);
+    if (files.empty()) return files;
+    const BoundExpression range = bind(source.key_range(), *plan_.schema);
+    parallel_for(
+        files.size(),
+        [&](size_t i) {
+          find_matches(source, range, files[i]);
+          if (options_.update_matched && !options_.delete_matched && !files[i].matches.empty())
+            compare(source, files[i]);
+        },
+        scan_.stop);
+    std::erase_if(files, [](const FileMatches& file) { return file.matches.empty(); });
+    return files;
+  }
+
+ private:
+  std::vector<FileMatches> candidates(MergeSource& source) const {
+    std::vector<FileMatches> files;
+    for (size_t p = 0; p < plan_.parts.size(); ++p) {
+      const std::vector<uint8_t> may = source.may_have_keys(*plan_.parts[p].reader);
+      const std::vector<uint32_t>& entries = plan_.parts[p].entries;
+      for (size_t i = 0; i < entries.size(); ++i) {
+        if (may[entries[i]]) files.push_back({.part = p, .index = i});
+      }
+    }
+    return files;
+  }
+
+  // A plan of one file, with other columns and another filter.
+  ScanPlan only(const FileMatches& file, Schema projection, BoundExpression filter) const {
+    const ScanPlan::Part& from = plan_.parts[file.part];
+    ScanPlan plan;
+    plan.schema = plan_.schema;
+    plan.projection = std::move(projection);
+    plan.filter = std::move(filter);
+    plan.snapshot_id = plan_.snapshot_id;
+    plan.deletes = plan_.deletes;
+    plan.parts.push_back({{from.reader, from.manifest, {from.entries[file.index]}}, {}});
+    return plan;
+  }
+
+  void find_matches(const MergeSource& source, const BoundExpression& range, FileMatches& file) const {
+    const std::vector<int32_t> ids = keys_.ids();
+    const Schema keys = project(*plan_.schema, {ids.begin(), ids.end()});
+    Schema projection = keys;
+    projection.fields.push_back(pos_field());
+    std::vector<int64_t> found;
+    for_each_batch(*read(table_, only(file, std::move(projection), range), scan_, io_),
+                   [&](const arrow::RecordBatch& batch) {
+                     source.index().find(keys_.of(batch, keys), found);
+                     const int64_t* positions = int64s(*batch.column(batch.num_columns() - 1));
+                     for (size_t i = 0; i < found.size(); ++i) {
+                       if (found[i] >= 0) file.matches.push_back({positions[i], found[i]});
+                     }
+                   });
+  }
+
+  // Reads of the file only the rows that matched, and compares them with the new ones.
+  void compare(const MergeSource& source, FileMatches& file) const {
+    const bool lineage = table_.format_version >= 3;
+    Schema projection = *plan_.schema;
+    if (lineage) projection.fields.push_back(row_id_field());
+    ScanPlan plan = only(file, std::move(projection), {});
+    plan.parts.front().without = {std::make_shared<const Positions>(all_but(file))};
+    file.changed.resize(file.matches.size());
+    size_t at = 0;
+    for_each_batch(*read(table_, std::move(plan), scan_, io_), [&](const arrow::RecordBatch& batch) {
+      const auto rows = static_cast<size_t>(batch.num_rows());
+      if (rows > file.matches.size() - at) throw Error("more rows came back than had matched");
+      const BatchPtr wanted = take(source, {file.matches.data() + at, rows});
+      std::vector<uint8_t> differs(rows);
+      for (int i = 0; i < wanted->num_columns(); ++i) mark_differences(*batch.column(i), *wanted->column(i), differs);
+      std::ranges::copy(differs, file.changed.begin() + static_cast<ptrdiff_t>(at));
+      if (lineage) add_row_ids(*batch.column(batch.num_columns() - 1), file.row_ids);
+      at += rows;
+    });
+    if (at != file.matches.size()) {
+      throw CorruptFile(fmt::format("{}: {} of its rows matched, and {} came back when they were read again",
+                                    path_of(file), file.matches.size(), at));
+    }
+  }
+
+  uint32_t entry_of(const FileMatches& file) const { return plan_.parts[file.part].entries[file.index]; }
+  std::string_view path_of(const FileMatches& file) const {
+    return plan_.parts[file.part].manifest->file_path[entry_of(file)];
+  }
+  int64_t rows_of(const FileMatches& file) const {
+    return plan_.parts[file.part].manifest->record_count[entry_of(file)];
+  }
+
+  Positions all_but(const FileMatches& file) const {
+    Positions others;
+    int64_t next = 0;
+    for (const KeyMatch& match : file.matches) {
+      others.add_range(next, match.position);
+      next = match.position + 1;
+    }
+    others.add_range(next, std::max(next, rows_of(file)));
+    return others;
+  }
+
+  static void add_row_ids(const arrow::Array& column, std::vector<int64_t>& row_ids) {
+    const int64_t* values = int64s(column);
+    for (int64_t i = 0; i < column.length(); ++i) row_ids.push_back(column.IsNull(i) ? -1 : values[i]);
+  }
+
+  static BatchPtr take(const MergeSource& source, std::span<const KeyMatch> matches) {
+    arrow::Int64Builder rows;
+    check(rows.Reserve(static_cast<int64_t>(matches.size())), kStep);
+    for (const KeyMatch& match : matches) rows.UnsafeAppend(match.source);
+    return check(arrow::compute::Take(source.rows(), check(rows.Finish(), kStep)), kStep).record_batch();
+  }
+
+  const TableMetadata& table_;
+  const ScanPlan& plan_;
+  const ScanOptions& scan_;
+  const KeyColumns& keys_;
+  const UpsertOptions& options_;
+  const IoPtr io_;
+};
+
+// The new rows that are to be written, with their lineage where the table keeps one: rows that are updated keep their
+// id, all of them are updated now.
+class OutputRows final : public arrow::RecordBatchReader {
+ public:
+  OutputRows(BatchPtr source, bool lineage) : source_(std::move(source)), lineage_(lineage) {
+    arrow::FieldVector fields = source_->schema()->fields();
+    if (lineage_) {
+      const auto extra = to_arrow_schema({.fields = {row_id_field(), last_updated_sequence_number_field()}});
+      fields.insert(fields.end(), extra->fields().begin(), extra->fields().end());
+    }
+    schema_ = arrow::schema(std::move(fields));
+  }
+
+  void add(int64_t row, int64_t row_id) {
+    rows_.push_back(row);
+    if (lineage_) row_ids_.push_back(row_id);
+  }
+  bool empty() const { return rows_.empty(); }
+  int64_t source_rows() const { return source_->num_rows(); }
+
+  std::shared_ptr<arrow::Schema> schema() const override { return schema_; }
+
+  arrow::Status ReadNext(BatchPtr* out) override {
+    *out = nullptr;
+    const auto rows = static_cast<int64_t>(std::min(rows_.size() - at_, static_cast<size_t>(kOutputRows)));
+    if (rows == 0) return arrow::Status::OK();
+    const auto indices = std::make_shared<arrow::Int64Array>(rows, arrow::Buffer::Wrap(rows_.data() + at_, rows));
+    ARROW_ASSIGN_OR_RAISE(const arrow::Datum taken, arrow::compute::Take(source_, indices));
+    arrow::ArrayVector columns = taken.record_batch()->columns();
+    if (lineage_) {
+      arrow::Int64Builder ids;
+      for (int64_t i = 0; i < rows; ++i) {
+        const int64_t id = row_ids_[at_ + i];
+        ARROW_RETURN_NOT_OK(id < 0 ? ids.AppendNull() : ids.Append(id));
+      }
+      ARROW_ASSIGN_OR_RAISE(columns.emplace_back(), ids.Finish());
+      ARROW_ASSIGN_OR_RAISE(columns.emplace_back(), arrow::MakeArrayOfNull(arrow::int64(), rows));
+    }
+    at_ += rows;
+    *out = arrow::RecordBatch::Make(schema_, rows, std::move(columns));
+    return arrow::Status::OK();
+  }
+
+ private:
+  const BatchPtr source_;
+  const bool lineage_;
+  std::shared_ptr<arrow::Schema> schema_;
+  std::vector<int64_t> rows_;     // of the source
+  std::vector<int64_t> row_ids_;  // of each; -1: it gets a new one
+  size_t at_ = 0;
+};
+
+BatchPtr read_all(const Schema& schema, arrow::RecordBatchReader& rows, const WriteOptions& write) {
+  const BatchFitter fitter(schema, *rows.schema(), write.table_name);
+  arrow::RecordBatchVector batches;
+  int64_t bytes = 0;
+  for (BatchPtr batch;;) {
+    check(rows.ReadNext(&batch), fmt::format("table {}: reading the rows to merge", write.table_name));
+    if (!batch) break;
+    check(write.stop.Poll(), fmt::format("table {}: merge stopped", write.table_name));
+    batches.push_back(fitter.fit(*batch));
+    bytes += arrow::util::ReferencedBufferSize(*batches.back()).ValueOr(0);
+  }
+  if (batches.empty()) return check(arrow::RecordBatch::MakeEmpty(fitter.schema()), kStep);
+  return check(check(arrow::Table::FromRecordBatches(fitter.schema(), batches), kStep)->CombineChunksToBatch(), kStep);
+}
+
+WriteOptions named(WriteOptions write, const LoadedTable& table) {
+  if (write.table_name.empty()) write.table_name = to_string(table.identifier);
+  return write;
+}
+
+void check_options(const UpsertOptions& options, const std::string& table_name) {
+  if (!options.update_matched && !options.delete_matched && !options.insert_unmatched) {
+    throw InvalidArgument(fmt::format(
+        "table {}: no upsert options selected: update or delete what matches, insert what does not, or both",
+        table_name));
+  }
+}
+
+// What becomes of the rows that matched, and of the new rows that did not.
+void decide(const std::vector<FileMatches>& files, const UpsertOptions& options, LeavingRows& leaving,
+            OutputRows& output, UpsertCounts& counts) {
+  std::vector<uint8_t> matched(static_cast<size_t>(output.source_rows()));
+  for (const FileMatches& file : files) {
+    FoundRows rows{.part = file.part, .index = file.index};
+    for (size_t i = 0; i < file.matches.size(); ++i) {
+      const KeyMatch& match = file.matches[i];
+      matched[match.source] = 1;
+      const bool changed = !file.changed.empty() && file.changed[i];
+      if (options.delete_matched || changed) rows.positions.add(match.position);
+      if (changed) output.add(match.source, file.row_ids.empty() ? -1 : file.row_ids[i]);
+      ++(options.delete_matched ? counts.deleted : changed ? counts.updated : counts.unchanged);
+    }
+    if (!rows.positions.empty()) leaving.add(std::move(rows));
+  }
+  for (size_t row = 0; options.insert_unmatched && row < matched.size(); ++row) {
+    if (matched[row]) continue;
+    output.add(static_cast<int64_t>(row), -1);
+    ++counts.inserted;
+  }
+}
+
+}  // namespace
+
+Upsert::Upsert(const LoadedTable& table, arrow::RecordBatchReader& rows, UpsertOptions options, WriteOptions write)
+    : options_(std::move(options)),
+      write_(named(std::move(write), table)),
+      schema_(*current_schema(*table.metadata)),
+      keys_(schema_, options_.keys, options_.case_sensitive, write_.table_name) {
+  check_options(options_, write_.table_name);
+  check_snapshot_properties(options_.snapshot_properties);
+  source_ = std::make_unique<MergeSource>(read_all(schema_, rows, write_), schema_, keys_, write_.table_name);
+}
+
+UpsertCounts Upsert::add_to(Transaction& transaction) {
+  const TableMetadata& table = *transaction.staged().metadata;
+  if (!same_fields(*current_schema(table), schema_)) {
+    throw CommitFailed(fmt::format("table {}: its schema changed while rows were merged into it", write_.table_name));
+  }
+  check_branch(transaction.staged(), options_.branch);
+  const DeleteMode mode = options_.mode.value_or(delete_mode(table, "write.merge.mode"));
+  SnapshotChange change{.branch = options_.branch,
+                        .checks = transaction.checks_for(options_.branch),
+                        .snapshot_properties = options_.snapshot_properties};
+  change.checks.no_added_data = source_->key_range();
+
+  LeavingRows leaving = plan_removal(transaction, options_.branch, source_->key_range(), true, write_);
+  const std::vector<FileMatches> files = Join(leaving, keys_, options_, transaction.io()).run(*source_);
+  UpsertCounts counts;
+  OutputRows output(source_->rows(), table.format_version >= 3);
+  decide(files, options_, leaving, output, counts);
+  if (leaving.whole.empty() && leaving.part.empty() && output.empty()) return counts;
+  try {
+    if (!output.empty()) {
+      WriteOptions write = write_;
+      write.row_lineage = table.format_version >= 3;
+      change.added = write_data_files(table, output, *transaction.io(), write);
+      change.discard = locations_of(change.added);
+    }
+    remove_rows(transaction, std::move(leaving), mode, write_, change);
+  } catch (...) {
+    remove_files(*transaction.io(), change.discard);
+    throw;
+  }
+  transaction.add(std::move(change));
+  return counts;
+}
+
+}  // namespace floe

@@ -1,0 +1,58 @@
+// Upserts: rows that update those of the same key and are inserted where there is none, as one snapshot.
+#pragma once
+
+#include <arrow/record_batch.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "floe/transaction/merge_source.h"
+#include "floe/transaction/remove_rows.h"
+#include "floe/transaction/transaction.h"
+
+namespace floe {
+
+struct UpsertOptions {
+  std::vector<std::string> keys;  // full names of columns; none: the identifier fields
+  bool case_sensitive = true;
+  bool update_matched = true;      // rows of the table whose key is among the new rows, where the others differ
+  bool delete_matched = false;     // instead
+  bool insert_unmatched = true;    // new rows whose key the table does not have
+  std::optional<DeleteMode> mode;  // default: `write.merge.mode`
+  std::string branch = std::string(kMainBranch);
+  Properties snapshot_properties;
+  int64_t source_bytes = 512 << 20;  // of new rows in memory; more go to disk and are merged in several parts
+};
+
+struct UpsertCounts {
+  int64_t updated = 0, inserted = 0, deleted = 0;  // rows of the table
+  int64_t unchanged = 0;                           // rows of the table that are as the new rows have them
+};
+
+// An upsert in three steps, so that it can be tried again on a table that changed meanwhile: the new rows are read
+// once.
+class Upsert {
+ public:
+  // Reads all the new rows. They may come in any form that fits the table (file/batch.h). Throws InvalidArgument for
+  // rows that do not fit, for keys that two of them share, and for options that contradict each other.
+  Upsert(const LoadedTable& table, arrow::RecordBatchReader& rows, UpsertOptions options, WriteOptions write);
+
+  // Joins them with the table as the transaction has it staged, writes the files that it takes, and adds one snapshot;
+  // none if nothing changes. Reads the key columns of those files that may have one of the keys, and the other columns
+  // of rows that match. Memory in proportion to the new rows and their matches.
+  //
+  // With v3's row lineage, rows that are updated keep their ids.
+  UpsertCounts add_to(Transaction& transaction);
+
+ private:
+  const UpsertOptions options_;
+  const WriteOptions write_;
+  const Schema schema_;
+  const KeyColumns keys_;
+  std::unique_ptr<MergeSource> source_;
+};
+
+}  // namespace floe
