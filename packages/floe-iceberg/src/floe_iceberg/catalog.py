@@ -35,7 +35,8 @@ import floe_engine
 from floe_iceberg.errors import InvalidArgumentError, MissingPropertyError
 from floe_iceberg.secrets import CatalogProperties, without_password
 from floe_iceberg.state import TableState
-from floe_iceberg.table import FloeStagedTable, FloeTable, refuse_version_3
+from floe_iceberg.table import FloeStagedTable, FloeTable
+from floe_iceberg.transaction import json_array, refuse_foreign_updates, refuse_version_3
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -48,15 +49,6 @@ FLOE_HOME = "FLOE_HOME"
 _IMPLEMENTATION = "floe_iceberg.catalog.FloeCatalog"
 _NATIVE = ("sql", "in-memory")
 _IN_MEMORY_WAREHOUSE = "file:///tmp/iceberg/warehouse"  # PyIceberg's
-
-# What PyIceberg's own code may change in tables of format version 3: it neither reads nor writes rows for it.
-_HARMLESS_UPDATES = {
-    "set-properties",
-    "remove-properties",
-    "set-snapshot-ref",
-    "remove-snapshot-ref",
-    "set-location",
-}
 
 _TableProperties = TypeAdapter(Annotated[dict[str, str], BeforeValidator(transform_dict_value_to_str)])
 
@@ -352,15 +344,9 @@ class FloeCatalog(MetastoreCatalog):
         self, table: Table, requirements: Iterable[TableRequirement], updates: Iterable[TableUpdate]
     ) -> TableState:
         updates = tuple(updates)
-        state = table._state if isinstance(table, FloeTable) else None
-        version = state.format_version if state else table.metadata.format_version
-        foreign = {update.action for update in updates} - _HARMLESS_UPDATES
-        if version > 2 and foreign:
-            raise NotImplementedError(
-                f"{'.'.join(table.name())}: PyIceberg made these changes ({', '.join(sorted(foreign))}), "
-                f"and it does not know format version {version} well enough; append works"
-            )
-        handle = self.handle.commit(_table_levels(table.name()), _json_array(requirements), _json_array(updates))
+        state = table._state if isinstance(table, FloeTable) else TableState(self, table.name(), None, table.metadata)
+        refuse_foreign_updates(state, updates)
+        handle = self.handle.commit(_table_levels(table.name()), json_array(requirements), json_array(updates))
         return TableState(self, tuple(handle.identifier), handle)
 
     def _table(self, handle: floe_engine.Table) -> FloeTable:
@@ -450,7 +436,3 @@ def _format_version(properties: Properties) -> Any:
 def _with_ids(schema: Schema) -> Schema:
     """Schemas made from pyarrow's have -1 for every id."""
     return assign_fresh_schema_ids(schema) if any(field.field_id < 0 for field in schema.fields) else schema
-
-
-def _json_array(models: Iterable[TableRequirement | TableUpdate]) -> str:
-    return f"[{','.join(model.model_dump_json() for model in models)}]"

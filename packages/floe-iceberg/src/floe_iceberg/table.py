@@ -3,48 +3,43 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from pyiceberg.catalog import Catalog
 from pyiceberg.expressions import BooleanExpression
-from pyiceberg.io import PY_IO_IMPL, FileIO
-from pyiceberg.table import (
-    ALWAYS_TRUE,
-    DOWNCAST_NS_TIMESTAMP_TO_US_ON_WRITE,
-    DataScan,
-    IncrementalAppendScan,
-    StagedTable,
-    StaticTable,
-    Table,
-    TableProperties,
-    Transaction,
-)
+from pyiceberg.io import FileIO
+from pyiceberg.table import ALWAYS_TRUE, IncrementalAppendScan, StagedTable, StaticTable, Table, UpsertResult
 from pyiceberg.table.metadata import TableMetadata
 from pyiceberg.table.refs import MAIN_BRANCH
 from pyiceberg.table.snapshots import Snapshot
 from pyiceberg.table.update import TableRequirement, TableUpdate
-from pyiceberg.table.update.snapshot import UpdateSnapshot
 from pyiceberg.typedef import EMPTY_DICT, Identifier, Properties
-from pyiceberg.utils.config import Config
-from pyiceberg.utils.properties import property_as_bool
 
 import floe_engine
 from floe_iceberg.errors import InvalidArgumentError, NotFoundError
 from floe_iceberg.scan import FloeScan
 from floe_iceberg.state import TableState
+from floe_iceberg.transaction import (
+    FloeTransaction,
+    Isolation,
+    RowMode,
+    Source,
+    arrow_stream,
+    commits_elsewhere,
+    refuse_version_3,
+    upsert_result,
+)
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from floe_iceberg.catalog import FloeCatalog
 
 
 class FloeTable(Table):
     """A PyIceberg table whose work the engine does.
 
-    What the engine does not do yet (overwrite, delete, upsert, changes of schema, partitioning and refs) runs
-    PyIceberg's own code and commits through the engine, for tables of format versions 1 and 2.
+    What the engine does not do yet (changes of schema, partitioning and refs) runs PyIceberg's own code and commits
+    through the engine, for tables of format versions 1 and 2.
 
     Example:
         >>> table = catalog.load_table("flights.departures")  # doctest: +SKIP
@@ -239,18 +234,19 @@ class FloeTable(Table):
 
     # --- changing ---
 
+    def transaction(self) -> FloeTransaction:
+        """Changes that are committed together."""
+        return FloeTransaction(self)
+
     def append(
-        self,
-        df: Any,
-        snapshot_properties: Mapping[str, str] = EMPTY_DICT,
-        branch: str | None = MAIN_BRANCH,
+        self, df: Any, snapshot_properties: Mapping[str, str] = EMPTY_DICT, branch: str | None = MAIN_BRANCH
     ) -> None:
         """Add rows as one snapshot, in bounded memory. All of them or none.
 
         Args:
             df: Any Arrow stream: a ``pyarrow.Table`` or ``RecordBatchReader``, a Polars frame, a DuckDB result.
             snapshot_properties: What to note in the snapshot's summary.
-            branch: The branch to add to.
+            branch: The branch to add to; None: the snapshot is of no branch yet (write, audit, publish).
 
         Example:
             >>> table.append(pyarrow.table({"carrier": ["UA"], "dep_delay": [2]}))  # doctest: +SKIP
@@ -260,32 +256,134 @@ class FloeTable(Table):
             CommitFailedError: Other writers were first, again and again.
             CommitStateUnknownError: The answer to the commit was lost.
         """
-        stream = _stream(df)
-        if branch is None or self._appends_as_pyiceberg(stream):
-            refuse_version_3(self._state, "this kind of append")
-            super().append(df, dict(snapshot_properties), branch)
-            return
-        source = _Source(stream)
-        try:
-            handle = self._state.handle.append(source.stream, snapshot_properties, branch)
-        except floe_engine.Error as error:
-            source.reraise(error)
-            raise
+        with self.transaction() as transaction:
+            transaction.append(df, snapshot_properties, branch)
+
+    def overwrite(
+        self,
+        df: Any,
+        overwrite_filter: BooleanExpression | str = ALWAYS_TRUE,
+        snapshot_properties: Mapping[str, str] = EMPTY_DICT,
+        case_sensitive: bool = True,
+        branch: str | None = MAIN_BRANCH,
+        *,
+        mode: RowMode | None = None,
+        isolation: Isolation | None = None,
+    ) -> None:
+        """Replace the rows that match by others, as one snapshot (see :meth:`FloeTransaction.overwrite`).
+
+        Example:
+            >>> table.overwrite(january, "day >= '2013-01-01' and day < '2013-02-01'")  # doctest: +SKIP
+
+        Raises:
+            InvalidArgumentError: The rows do not fit the table, or the filter names a column that is not there.
+            ConflictError: Others added rows that match, or changed files that hold some.
+        """
+        with self.transaction() as transaction:
+            transaction.overwrite(
+                df, overwrite_filter, snapshot_properties, case_sensitive, branch, mode=mode, isolation=isolation
+            )
+
+    def dynamic_partition_overwrite(
+        self,
+        df: Any,
+        snapshot_properties: Mapping[str, str] = EMPTY_DICT,
+        branch: str | None = MAIN_BRANCH,
+        *,
+        isolation: Isolation | None = None,
+    ) -> None:
+        """Replace the partitions into which the rows fall, as one snapshot.
+
+        Raises:
+            InvalidArgumentError: The rows do not fit the table, or it is not partitioned.
+            ConflictError: Others added rows to these partitions.
+        """
+        with self.transaction() as transaction:
+            transaction.dynamic_partition_overwrite(df, snapshot_properties, branch, isolation=isolation)
+
+    def delete(
+        self,
+        delete_filter: BooleanExpression | str = ALWAYS_TRUE,
+        snapshot_properties: Mapping[str, str] = EMPTY_DICT,
+        case_sensitive: bool = True,
+        branch: str | None = MAIN_BRANCH,
+        *,
+        mode: RowMode | None = None,
+        isolation: Isolation | None = None,
+    ) -> None:
+        """Delete the rows that match, as one snapshot (see :meth:`FloeTransaction.delete`).
+
+        Example:
+            >>> table.delete("carrier = 'UA'", mode="merge-on-read")  # doctest: +SKIP
+
+        Raises:
+            InvalidArgumentError: The filter does not parse, or names a column that is not there.
+            ConflictError: Others added rows that match, or changed files that hold some.
+        """
+        with self.transaction() as transaction:
+            transaction.delete(
+                delete_filter, snapshot_properties, case_sensitive, branch, mode=mode, isolation=isolation
+            )
+
+    def upsert(
+        self,
+        df: Any,
+        join_cols: list[str] | None = None,
+        when_matched_update_all: bool = True,
+        when_not_matched_insert_all: bool = True,
+        case_sensitive: bool = True,
+        branch: str | None = MAIN_BRANCH,
+        snapshot_properties: Mapping[str, str] = EMPTY_DICT,
+        *,
+        when_matched_delete: bool = False,
+        mode: RowMode | None = None,
+    ) -> UpsertResult:
+        """Update the rows that have the same key as a new one and differ from it, and insert those that have none.
+
+        One snapshot, or none if nothing changes (see :meth:`FloeTransaction.upsert`). If others change the same rows
+        meanwhile, it is done again on what they made of the table.
+
+        Example:
+            >>> result = table.upsert(corrections, join_cols=["flight_id"], mode="merge-on-read")  # doctest: +SKIP
+            >>> result.rows_updated, result.rows_inserted  # doctest: +SKIP
+            (12, 3)
+
+        Raises:
+            InvalidArgumentError: Two new rows have the same key, rows do not fit the table, or a key column is missing.
+            CommitFailedError: Other writers were first, again and again.
+        """
+        transaction = self.transaction()
+        stream = arrow_stream(df)
+        if branch is None or transaction._is_pyicebergs(stream):
+            with transaction:
+                return transaction.upsert(
+                    df,
+                    join_cols,
+                    when_matched_update_all,
+                    when_not_matched_insert_all,
+                    case_sensitive,
+                    branch,
+                    snapshot_properties,
+                    when_matched_delete=when_matched_delete,
+                    mode=mode,
+                )
+        with Source(stream) as source:
+            handle, counts = self._state.handle.upsert(
+                source,
+                keys=join_cols or [],
+                case_sensitive=case_sensitive,
+                update_matched=when_matched_update_all and not when_matched_delete,
+                delete_matched=when_matched_delete,
+                insert_unmatched=when_not_matched_insert_all,
+                snapshot_properties=snapshot_properties,
+                branch=branch,
+                mode=mode,
+            )
+        self._move_to(handle)
+        return upsert_result(counts)
+
+    def _move_to(self, handle: floe_engine.Table) -> None:
         self._state = TableState(self.catalog, self._identifier, handle)
-
-    def _appends_as_pyiceberg(self, stream: Any) -> bool:
-        properties = self._state.properties
-        merge = property_as_bool(
-            properties, TableProperties.MANIFEST_MERGE_ENABLED, TableProperties.MANIFEST_MERGE_ENABLED_DEFAULT
-        )
-        python_decides = PY_IO_IMPL in properties or TableProperties.WRITE_PY_LOCATION_PROVIDER_IMPL in properties
-        schema = str(getattr(stream, "schema", ""))
-        downcast = "timestamp[ns" in schema and Config().get_bool(DOWNCAST_NS_TIMESTAMP_TO_US_ON_WRITE)
-        return bool(merge or python_decides or downcast or commits_elsewhere(self.catalog))
-
-    def transaction(self) -> FloeTransaction:
-        """A transaction: changes that are committed together, by PyIceberg's own code."""
-        return FloeTransaction(self)
 
     def _do_commit(self, updates: tuple[TableUpdate, ...], requirements: tuple[TableRequirement, ...]) -> None:
         if commits_elsewhere(self.catalog):
@@ -319,74 +417,3 @@ class FloeStagedTable(StagedTable, FloeTable):
 
     def scan(self, *_: Any, **__: Any) -> FloeScan:
         raise ValueError("Cannot scan a staged table")
-
-
-class FloeTransaction(Transaction):
-    """PyIceberg's transaction, which reads through the engine."""
-
-    _table: FloeTable
-
-    def update_snapshot(
-        self, snapshot_properties: dict[str, str] = EMPTY_DICT, branch: str | None = MAIN_BRANCH
-    ) -> UpdateSnapshot:
-        refuse_version_3(self._table._state, "a transaction that changes rows")
-        return super().update_snapshot(snapshot_properties, branch)
-
-    def _scan(self, row_filter: str | BooleanExpression = ALWAYS_TRUE, case_sensitive: bool = True) -> DataScan:
-        if self._updates:
-            return super()._scan(row_filter, case_sensitive)
-        return FloeScan.of(self._table._state, row_filter=row_filter, case_sensitive=case_sensitive)
-
-
-def refuse_version_3(state: TableState, what: str) -> None:
-    """Raises NotImplementedError where PyIceberg's own code would change, or read, what it does not know."""
-    if state.format_version > 2:
-        raise NotImplementedError(
-            f"{'.'.join(state.identifier)}: {what} is PyIceberg's own code so far, and that does not know format "
-            f"version {state.format_version} well enough; append and scan work"
-        )
-
-
-def commits_elsewhere(catalog: Catalog) -> bool:
-    """Whether commits go to a ``commit_table`` that is not ours: another catalog's, or one that somebody put there."""
-    from floe_iceberg.catalog import FloeCatalog
-
-    return getattr(catalog.commit_table, "__func__", None) is not FloeCatalog.commit_table
-
-
-def _stream(df: Any) -> Any:
-    import pyarrow as pa
-
-    if isinstance(df, pa.RecordBatch):
-        return pa.Table.from_batches([df])
-    if hasattr(df, "__arrow_c_stream__"):
-        return df
-    raise InvalidArgumentError(
-        f"Expected pa.Table or pa.RecordBatchReader, or any other Arrow stream, got: {df!r:.200}"
-    )
-
-
-class _Source:
-    """A stream on its way to the engine. What its Python code raises would arrive there as text: it is kept here."""
-
-    def __init__(self, stream: Any) -> None:
-        import pyarrow as pa
-
-        self._raised: BaseException | None = None
-        self.stream = stream
-        if isinstance(stream, pa.RecordBatchReader):
-            self.stream = pa.RecordBatchReader.from_batches(stream.schema, self._watched(stream))
-
-    def _watched(self, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
-        try:
-            yield from reader
-        except BaseException as error:
-            self._raised = error
-            raise
-
-    def reraise(self, error: floe_engine.Error) -> None:
-        """Raises what the stream raised, if it did."""
-        if self._raised is not None:
-            raise self._raised
-        if str(error).rstrip().endswith("\nKeyboardInterrupt"):  # within Python code behind a foreign stream
-            raise KeyboardInterrupt from error
