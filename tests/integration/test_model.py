@@ -1,0 +1,273 @@
+"""Random sequences of changes against a plain list of rows: after each of them we, PyIceberg and DuckDB read the rows
+that the model has, whatever the format version, the partitioning and the way in which rows are changed."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from pyiceberg.partitioning import PartitionField, PartitionSpec
+from pyiceberg.schema import Schema
+from pyiceberg.transforms import BucketTransform, IdentityTransform, TruncateTransform
+from pyiceberg.types import DoubleType, LongType, NestedField, StringType
+
+from tests.integration.strangers import Warehouse, plain, rows
+
+Row = dict[str, Any]
+
+SCHEMA = Schema(
+    NestedField(1, "id", LongType()),
+    NestedField(2, "g", StringType()),
+    NestedField(3, "x", DoubleType()),
+    NestedField(4, "s", StringType()),
+)
+ARROW = pa.schema([("id", pa.int64()), ("g", pa.string()), ("x", pa.float64()), ("s", pa.string())])
+
+IDS = st.integers(0, 30) | st.none()
+ROWS = st.fixed_dictionaries(
+    {
+        "id": IDS,
+        "g": st.sampled_from(["a", "b", "c", None]),
+        "x": st.sampled_from([0.0, -0.0, 1.5, -2.5, float("nan"), None]),
+        "s": st.sampled_from(["", "x", "xy", "é", None]),
+    }
+)
+BATCH = st.lists(ROWS, max_size=12)
+SOURCE = st.lists(ROWS, max_size=8, unique_by=lambda row: row["id"])  # one null key at most: it matches nothing
+
+Partitioning = tuple[PartitionSpec, Callable[[Row], Any]]
+PARTITIONINGS: dict[str, Partitioning] = {
+    "none": (PartitionSpec(), lambda _row: None),
+    "g": (PartitionSpec(PartitionField(2, 1000, IdentityTransform(), "g")), lambda row: row["g"]),
+    "bucket(id), truncate(s)": (
+        PartitionSpec(
+            PartitionField(1, 1000, BucketTransform(3), "id_bucket"),
+            PartitionField(4, 1001, TruncateTransform(1), "s_1"),
+        ),
+        lambda row: (
+            BucketTransform(3).transform(LongType())(row["id"]),
+            None if row["s"] is None else row["s"][:1],
+        ),
+    ),
+}
+
+
+class Filter:
+    """A filter's text, and what it says of a row."""
+
+    def __init__(self, text: str, says: Callable[[Row], bool]) -> None:
+        self.text, self.says = text, says
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+def _number(column: str, op: str, value: float) -> Filter:
+    def says(row: Row) -> bool:
+        mine = row[column]
+        if mine is None or (isinstance(mine, float) and math.isnan(mine)):
+            return op == "!=" and mine is not None
+        return bool({"<": mine < value, ">=": mine >= value, "=": mine == value, "!=": mine != value}[op])
+
+    return Filter(f"{column} {op} {value}", says)
+
+
+PREDICATES = (
+    st.builds(_number, st.just("id"), st.sampled_from(["<", ">=", "=", "!="]), st.integers(-1, 31))
+    | st.builds(_number, st.just("x"), st.sampled_from(["<", ">=", "=", "!="]), st.sampled_from([0.0, 1.5, -3.0]))
+    | st.sampled_from(
+        [
+            Filter("g = 'a'", lambda row: row["g"] == "a"),
+            Filter("g is null", lambda row: row["g"] is None),
+            Filter("g is not null", lambda row: row["g"] is not None),
+            Filter("x is nan", lambda row: row["x"] is not None and math.isnan(row["x"])),
+            Filter("s in ('x', 'é')", lambda row: row["s"] in ("x", "é")),
+            Filter("s like 'x%'", lambda row: row["s"] is not None and row["s"].startswith("x")),
+        ]
+    )
+)
+FILTERS = st.recursive(
+    PREDICATES,
+    lambda inner: (
+        st.builds(lambda a, b: Filter(f"({a}) and ({b})", lambda row: a.says(row) and b.says(row)), inner, inner)
+        | st.builds(lambda a, b: Filter(f"({a}) or ({b})", lambda row: a.says(row) or b.says(row)), inner, inner)
+    ),
+    max_leaves=3,
+)
+
+
+def arrow(batch: list[Row]) -> pa.Table:
+    return pa.Table.from_pylist(batch, schema=ARROW)
+
+
+def same(a: Row, b: Row) -> bool:
+    return repr({k: plain(v) for k, v in a.items()}) == repr({k: plain(v) for k, v in b.items()})
+
+
+class Model:
+    """What the table has to hold."""
+
+    def __init__(self, partition: Callable[[Row], Any]) -> None:
+        self.rows: list[Row] = []
+        self.partition = partition
+
+    def append(self, batch: list[Row]) -> None:
+        self.rows = self.rows + batch
+
+    def delete(self, condition: Filter) -> None:
+        self.rows = [row for row in self.rows if not condition.says(row)]
+
+    def overwrite(self, batch: list[Row], condition: Filter) -> None:
+        self.delete(condition)
+        self.append(batch)
+
+    def overwrite_partitions(self, batch: list[Row]) -> None:
+        touched = {self.partition(row) for row in batch}
+        self.rows = [row for row in self.rows if self.partition(row) not in touched] + batch
+
+    def upsert(self, source: list[Row]) -> tuple[int, int]:
+        """Returns how many rows are updated and inserted."""
+        by_id = {row["id"]: row for row in source if row["id"] is not None}
+        updated = sum(row["id"] in by_id and not same(row, by_id[row["id"]]) for row in self.rows)
+        there = {row["id"] for row in self.rows}
+        inserted = [row for row in source if row["id"] is None or row["id"] not in there]
+        self.rows = [by_id.get(row["id"], row) if row["id"] is not None else row for row in self.rows] + inserted
+        return updated, len(inserted)
+
+
+class Changes(RuleBasedStateMachine):
+    """One table, changed at random."""
+
+    @initialize(
+        version=st.sampled_from([1, 2, 3]),
+        mode=st.sampled_from(["copy-on-write", "merge-on-read"]),
+        granularity=st.sampled_from(["file", "partition"]),
+        merge=st.booleans(),
+        partitioning=st.sampled_from(sorted(PARTITIONINGS)),
+    )
+    def create(self, version: int, mode: str, granularity: str, merge: bool, partitioning: str) -> None:
+        self.folder = tempfile.TemporaryDirectory()
+        self.warehouse = Warehouse(Path(self.folder.name))
+        spec, partition = PARTITIONINGS[partitioning]
+        properties = {
+            "format-version": str(version),
+            "write.delete.granularity": granularity,
+            "commit.manifest-merge.enabled": str(merge).lower(),
+            "commit.manifest.min-count-to-merge": "3",
+        }
+        if version > 1:
+            properties |= {f"write.{change}.mode": mode for change in ("delete", "update", "merge")}
+        self.partitioned = bool(spec.fields)
+        self.version = version
+        self.table = self.warehouse.ours.create_table("ns.t", SCHEMA, partition_spec=spec, properties=properties)
+        self.model = Model(partition)
+
+    def teardown(self) -> None:
+        if hasattr(self, "folder"):
+            self.folder.cleanup()
+
+    @rule(batch=BATCH)
+    def append(self, batch: list[Row]) -> None:
+        self.table.append(arrow(batch))
+        self.model.append(batch)
+
+    @rule(condition=FILTERS)
+    def delete(self, condition: Filter) -> None:
+        self.table.delete(condition.text)
+        self.model.delete(condition)
+
+    @rule(batch=BATCH, condition=FILTERS)
+    def overwrite(self, batch: list[Row], condition: Filter) -> None:
+        before = len(self.table.snapshots())
+        self.table.overwrite(arrow(batch), overwrite_filter=condition.text)
+        assert len(self.table.snapshots()) <= before + 1
+        self.model.overwrite(batch, condition)
+
+    @rule(batch=BATCH)
+    def overwrite_partitions(self, batch: list[Row]) -> None:
+        if not self.partitioned:
+            return
+        self.table.dynamic_partition_overwrite(arrow(batch))
+        self.model.overwrite_partitions(batch)
+
+    @rule(source=SOURCE)
+    def upsert(self, source: list[Row]) -> None:
+        result = self.table.upsert(arrow(source), join_cols=["id"])
+        assert (result.rows_updated, result.rows_inserted) == self.model.upsert(source)
+
+    @rule(batch=BATCH, condition=FILTERS, source=SOURCE)
+    def transaction(self, batch: list[Row], condition: Filter, source: list[Row]) -> None:
+        with self.table.transaction() as transaction:
+            transaction.append(arrow(batch))
+            transaction.delete(condition.text)
+            transaction.upsert(arrow(source), join_cols=["id"])
+            transaction.set_properties(touched="yes")
+        self.model.append(batch)
+        self.model.delete(condition)
+        self.model.upsert(source)
+
+    @rule(batch=BATCH, condition=FILTERS)
+    def failed_transaction(self, batch: list[Row], condition: Filter) -> None:
+        class Stop(Exception):
+            pass
+
+        before = self.table.metadata_location
+        try:
+            with self.table.transaction() as transaction:
+                transaction.append(arrow(batch))
+                transaction.delete(condition.text)
+                raise Stop
+        except Stop:
+            pass
+        assert self.table.refresh().metadata_location == before
+
+    @rule(first=BATCH, second=BATCH)
+    def append_with_stale_handles(self, first: list[Row], second: list[Row]) -> None:
+        other = self.warehouse.ours.load_table("ns.t")
+        self.table.append(arrow(first))
+        other.append(arrow(second))
+        self.table.refresh()
+        self.model.append(first + second)
+
+    @rule(first=SOURCE, second=SOURCE)
+    def upsert_with_stale_handles(self, first: list[Row], second: list[Row]) -> None:
+        other = self.warehouse.ours.load_table("ns.t")
+        self.table.upsert(arrow(first), join_cols=["id"])
+        other.upsert(arrow(second), join_cols=["id"])
+        self.table.refresh()
+        self.model.upsert(first)
+        self.model.upsert(second)
+
+    @invariant()
+    def everybody_reads_the_models_rows(self) -> None:
+        if not hasattr(self, "model"):
+            return
+        expected = rows(arrow(self.model.rows))
+        assert rows(self.table.scan().to_arrow()) == expected
+        assert self.table.scan().count() == len(expected)
+        if self.table.current_snapshot() is None:
+            return
+        if self.version < 3:
+            assert rows(self.warehouse.theirs.load_table("ns.t").scan().to_arrow()) == expected
+        else:
+            assert rows(self.warehouse.duckdb("ns.t")) == expected
+
+    @rule(condition=FILTERS)
+    def scan(self, condition: Filter) -> None:
+        expected = rows(arrow([row for row in self.model.rows if condition.says(row)]))
+        found = self.table.scan(condition.text)
+        assert rows(found.to_arrow()) == expected
+        assert found.count() == len(expected)
+
+
+TestChanges = Changes.TestCase
+TestChanges.settings = settings(
+    max_examples=25, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck)
+)
