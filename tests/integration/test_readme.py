@@ -24,7 +24,8 @@ def test_ten_lines_of_python_run_as_printed(tmp_path: Path) -> None:
         [sys.executable, "-c", code.replace("/tmp/floe", str(tmp_path))], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert "[{'carrier': 'AA', 'dep_delay': 61}]" in done.stdout
+    assert "{'carrier': 'AA', 'dep_delay': 61}" in done.stdout
+    assert "{'carrier': 'DL', 'dep_delay': 75}" in done.stdout
     assert "3 rows at first" in done.stdout
 
 
