@@ -318,6 +318,12 @@ void KeyIndex::find(const arrow::ArrayVector& columns, std::vector<int64_t>& row
   }
 }
 
+void KeyIndex::hash(const arrow::ArrayVector& columns, std::vector<uint64_t>& hashes) const {
+  const EncodedKeys keys = encode(state_->types, columns, state_->options);
+  hashes.clear();
+  for (int64_t i = 0; i < columns.front()->length(); ++i) hashes.push_back(hash_of(key_at(keys, i)));
+}
+
 int64_t KeyIndex::rows() const { return state_->rows; }
 int64_t KeyIndex::keys() const { return static_cast<int64_t>(state_->row_of.size()); }
 

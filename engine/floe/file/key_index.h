@@ -34,6 +34,9 @@ class KeyIndex {
   // For each row of `columns` the number of the added row with the same key, or -1.
   void find(const arrow::ArrayVector& columns, std::vector<int64_t>& rows) const;
 
+  // For each row of `columns` a number that rows of the same key share.
+  void hash(const arrow::ArrayVector& columns, std::vector<uint64_t>& hashes) const;
+
   int64_t rows() const;  // that were added
   int64_t keys() const;  // different ones, of rows that can be found
   size_t memory_use() const;

@@ -31,12 +31,6 @@ int order(const Value& a, const Value& b, const Type& type) {
   return compare(a, b, type);
 }
 
-std::vector<Type> types_of(const KeyColumns& keys) {
-  std::vector<Type> types;
-  for (const Field& field : keys.fields()) types.push_back(field.type);
-  return types;
-}
-
 std::string key_text(const KeyColumns& keys, const arrow::ArrayVector& columns, int64_t row) {
   std::vector<std::string> parts;
   for (size_t i = 0; i < columns.size(); ++i) {
@@ -51,26 +45,12 @@ void refuse_duplicates(const KeyIndex& index, const KeyColumns& keys, const arro
   if (index.duplicates().empty()) return;
   std::vector<std::string> shown;
   for (const auto& [first, second] : index.duplicates()) {
-    shown.push_back(fmt::format("{} in rows {} and {}", key_text(keys, columns, second), first, second));
+    shown.push_back(key_text(keys, columns, second));
   }
   throw InvalidArgument(
       fmt::format("table {}: Duplicate rows found in source dataset based on the key columns. No upsert executed. The "
                   "same key stands in several rows: {}; keep one of each",
                   table_name, fmt::join(shown, ", ")));
-}
-
-// The least and greatest value, or nullopt: there is no value, or a NaN is among them, or the type has no order.
-std::optional<std::pair<Value, Value>> range_of(const arrow::Array& values, const Type& type) {
-  if (values.null_count() == values.length()) return std::nullopt;
-  Value least, greatest;
-  for (int64_t i = 0; i < values.length(); ++i) {
-    if (values.IsNull(i)) continue;
-    Value value = value_at(values, i, type);
-    if (is_nan(value)) return std::nullopt;
-    if (greatest.is_null() || compare(value, greatest, type) > 0) greatest = value;
-    if (least.is_null() || compare(value, least, type) < 0) least = std::move(value);
-  }
-  return std::pair(std::move(least), std::move(greatest));
 }
 
 std::vector<Value> sorted_values(const arrow::Array& values, const Type& type) {
@@ -135,6 +115,12 @@ KeyColumns::KeyColumns(const Schema& schema, const std::vector<std::string>& nam
   }
 }
 
+std::vector<Type> KeyColumns::types() const {
+  std::vector<Type> types;
+  for (const Field& field : fields_) types.push_back(field.type);
+  return types;
+}
+
 std::vector<int32_t> KeyColumns::ids() const {
   std::vector<int32_t> ids;
   for (const Field& field : fields_) ids.push_back(field.id);
@@ -157,46 +143,54 @@ arrow::ArrayVector KeyColumns::of(const arrow::RecordBatch& batch, const Schema&
   return columns;
 }
 
+// --- KeyRange --------------------------------------------------------------------------------------------------------
+
+void KeyRange::add(const arrow::Array& values, const Type& type) {
+  for (int64_t i = 0; i < values.length() && !has_nan; ++i) {
+    if (values.IsNull(i)) continue;
+    Value value = value_at(values, i, type);
+    has_nan = is_nan(value);
+    if (greatest.is_null() || compare(value, greatest, type) > 0) greatest = value;
+    if (least.is_null() || compare(value, least, type) < 0) least = std::move(value);
+  }
+}
+
+Expression in_ranges(const KeyColumns& keys, const std::vector<KeyRange>& ranges) {
+  Expression expression;
+  for (size_t i = 0; i < ranges.size(); ++i) {
+    const Type& type = keys.fields()[i].type;
+    if (!ranges[i].known() || type.kind == TypeKind::kBoolean) continue;
+    const auto bound = [&](Op op, const Value& value) {
+      return Expression{.kind = ExprKind::kPredicate,
+                        .operands = {},
+                        .predicate = {.op = op, .column = keys.name(i), .literals = {to_literal(value, type)}}};
+    };
+    expression = both(std::move(expression),
+                      both(bound(Op::kGreaterEqual, ranges[i].least), bound(Op::kLessEqual, ranges[i].greatest)));
+  }
+  return expression;
+}
+
 // --- MergeSource -----------------------------------------------------------------------------------------------------
 
 MergeSource::MergeSource(std::shared_ptr<arrow::RecordBatch> rows, const Schema& schema, const KeyColumns& keys,
                          const std::string& table_name)
-    : rows_(std::move(rows)), index_(types_of(keys), {.nulls_equal = false, .zeros_equal = true}) {
+    : rows_(std::move(rows)), index_(keys.types(), kJoinKeys), ranges_(keys.fields().size()) {
   const arrow::ArrayVector columns = keys.of(*rows_, schema);
   index_.add(columns);
   refuse_duplicates(index_, keys, columns, table_name);
   for (size_t i = 0; i < columns.size(); ++i) {
-    Column column{.values = columns[i], .field = keys.fields()[i], .name = keys.name(i)};
-    if (auto range = range_of(*column.values, column.field.type)) {
-      column.ranged = true;
-      column.least = std::move(range->first);
-      column.greatest = std::move(range->second);
-    }
-    columns_.push_back(std::move(column));
+    const Field& field = keys.fields()[i];
+    ranges_[i].add(*columns[i], field.type);
+    columns_.push_back({.values = columns[i], .field = field, .sorted = {}});
   }
-}
-
-Expression MergeSource::key_range() const {
-  Expression range;
-  for (const Column& column : columns_) {
-    if (!column.ranged || column.field.type.kind == TypeKind::kBoolean) continue;
-    const auto bound = [&](Op op, const Value& value) {
-      return Expression{
-          .kind = ExprKind::kPredicate,
-          .operands = {},
-          .predicate = {.op = op, .column = column.name, .literals = {to_literal(value, column.field.type)}}};
-    };
-    range =
-        both(std::move(range), both(bound(Op::kGreaterEqual, column.least), bound(Op::kLessEqual, column.greatest)));
-  }
-  return range;
 }
 
 // Whether one of the column's values lies between bounds, which may be truncated.
-bool MergeSource::may_have(Column& column, const Value& least, const Value& greatest) {
+bool MergeSource::may_have(Column& column, const KeyRange& range, const Value& least, const Value& greatest) {
   const Type& type = column.field.type;
   if (is_nan(least) || is_nan(greatest) || order(least, greatest, type) > 0) return true;  // not to be trusted
-  if (order(column.least, greatest, type) > 0 || order(column.greatest, least, type) < 0) return false;
+  if (order(range.least, greatest, type) > 0 || order(range.greatest, least, type) < 0) return false;
   if (column.sorted.empty()) column.sorted = sorted_values(*column.values, type);
   const auto first =
       std::ranges::partition_point(column.sorted, [&](const Value& v) { return order(v, least, type) < 0; });
@@ -209,13 +203,14 @@ std::vector<uint8_t> MergeSource::may_have_keys(ManifestReader& reader) {
   const auto stats = reader.stats(ids);
   const ManifestPtr manifest = reader.entries();
   std::vector<uint8_t> may(manifest->size, 1);
-  for (Column& column : columns_) {
-    const ColumnStats* bounds = column.ranged ? stats->column(column.field.id) : nullptr;
+  for (size_t c = 0; c < columns_.size(); ++c) {
+    Column& column = columns_[c];
+    const ColumnStats* bounds = ranges_[c].known() ? stats->column(column.field.id) : nullptr;
     if (!bounds) continue;
     for (size_t i = 0; i < may.size(); ++i) {
       if (!may[i] || !bounds->lower_bounds.has(i) || !bounds->upper_bounds.has(i)) continue;
       try {
-        may[i] = may_have(column, from_bytes(bounds->lower_bounds[i], column.field.type),
+        may[i] = may_have(column, ranges_[c], from_bytes(bounds->lower_bounds[i], column.field.type),
                           from_bytes(bounds->upper_bounds[i], column.field.type));
       } catch (const CorruptFile&) {  // bounds that are none of the type tell nothing
       }

@@ -1,13 +1,10 @@
-// The rows of an upsert: one batch in memory, found by key, and what is known about their keys as a whole.
+// Rows of an upsert: one batch in memory, found by key, and what is known about their keys as a whole.
 #pragma once
 
 #include <arrow/record_batch.h>
 
 #include <cstdint>
-#include <map>
 #include <memory>
-#include <optional>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -27,6 +24,7 @@ class KeyColumns {
              const std::string& table_name);
 
   const std::vector<Field>& fields() const { return fields_; }
+  std::vector<Type> types() const;
   std::vector<int32_t> ids() const;
   const std::string& name(size_t i) const { return names_[i]; }
 
@@ -38,18 +36,31 @@ class KeyColumns {
   std::vector<std::string> names_;
 };
 
+// Between which values a key column lies.
+struct KeyRange {
+  Value least, greatest;  // null: there are no values
+  bool has_nan = false;   // then they tell nothing
+
+  void add(const arrow::Array& values, const Type& type);
+  bool known() const { return !has_nan && !least.is_null(); }
+};
+
+// What every row matches whose key lies in these ranges, one per column.
+Expression in_ranges(const KeyColumns& keys, const std::vector<KeyRange>& ranges);
+
+// How rows are joined: a null matches nothing, as in SQL, and -0.0 is 0.0.
+inline constexpr KeyIndexOptions kJoinKeys{.nulls_equal = false, .zeros_equal = true};
+
 class MergeSource {
  public:
-  // `rows` are in the table's schema. A key with a null matches nothing, as in SQL. Throws InvalidArgument, showing
-  // some of the keys, if rows share one.
+  // `rows` are in the table's schema. Throws InvalidArgument, showing some of the keys, if rows share one.
   MergeSource(std::shared_ptr<arrow::RecordBatch> rows, const Schema& schema, const KeyColumns& keys,
               const std::string& table_name);
 
   const std::shared_ptr<arrow::RecordBatch>& rows() const { return rows_; }
   const KeyIndex& index() const { return index_; }
 
-  // What every row that has one of the keys matches: their least and greatest values, column by column.
-  Expression key_range() const;
+  const std::vector<KeyRange>& ranges() const { return ranges_; }
 
   // Whether data files of a manifest may have one of the keys: by their bounds, and by partitions that are made of key
   // columns. One answer per entry.
@@ -59,17 +70,15 @@ class MergeSource {
   struct Column {
     std::shared_ptr<arrow::Array> values;
     Field field;
-    std::string name;
-    bool ranged = false;  // values lie between `least` and `greatest`: there are some, and none is NaN
-    Value least, greatest;
     std::vector<Value> sorted;  // distinct; filled in when first needed
   };
 
-  bool may_have(Column& column, const Value& least, const Value& greatest);
+  bool may_have(Column& column, const KeyRange& range, const Value& least, const Value& greatest);
 
   std::shared_ptr<arrow::RecordBatch> rows_;
   KeyIndex index_;
   std::vector<Column> columns_;
+  std::vector<KeyRange> ranges_;  // of each column
 };
 
 }  // namespace floe

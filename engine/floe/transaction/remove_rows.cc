@@ -44,11 +44,7 @@ void copy_on_write(const Transaction& transaction, const LeavingRows& found, con
   std::ranges::move(files, std::back_inserter(change.added));
   for (const FoundRows& part : found.part) {
     change.removed.push_back({found.path(part), std::nullopt});
-    DataFile file;
-    file.file_path = found.path(part);
-    file.spec_id = found.manifest(part).spec_id;
-    file.partition = found.partition(part);
-    change.checks.no_new_deletes.push_back(std::move(file));
+    change.checks.no_new_deletes.push_back(found.data_file(part));
   }
 }
 
@@ -173,6 +169,14 @@ Type LeavingRows::partition_type_of(const FoundRows& rows) const {
 
 std::vector<Value> LeavingRows::partition(const FoundRows& rows) const {
   return partition_of(manifest(rows), entry(rows), partition_type_of(rows));
+}
+
+DataFile LeavingRows::data_file(const FoundRows& rows) const {
+  DataFile file;
+  file.file_path = path(rows);
+  file.spec_id = manifest(rows).spec_id;
+  file.partition = partition(rows);
+  return file;
 }
 
 LeavingRows plan_removal(const Transaction& transaction, const std::string& branch, const Expression& filter,

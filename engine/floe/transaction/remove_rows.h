@@ -33,6 +33,7 @@ struct LeavingRows {
   // Of the file, and of what deletes its rows. Of types that the table's schema knows.
   Type partition_type_of(const FoundRows& rows) const;
   std::vector<Value> partition(const FoundRows& rows) const;
+  DataFile data_file(const FoundRows& rows) const;  // path, spec and partition of it
 };
 
 // Plans which of the branch's files may have rows that match, as the transaction has staged it.

@@ -2,21 +2,19 @@
 
 #include <arrow/api.h>
 #include <arrow/compute/api_vector.h>
-#include <arrow/util/byte_size.h>
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <set>
+#include <exception>
+#include <map>
 #include <span>
 #include <utility>
 
 #include "floe/arrow_status.h"
 #include "floe/file/arrow_schema.h"
-#include "floe/file/batch.h"
 #include "floe/parallel.h"
 #include "floe/spec/metadata_columns.h"
 #include "floe/spec/projection.h"
-#include "floe/transaction/merge_source.h"
 #include "floe/transaction/row_difference.h"
 #include "floe/transaction/snapshot_summary.h"
 
@@ -57,15 +55,15 @@ const int64_t* int64s(const arrow::Array& column) { return column.data()->GetVal
 // Joins new rows with the rows of the table as they are in one snapshot.
 class Join {
  public:
-  // `rows` has the files that may have one of the keys.
+  // `rows` has the files that may have one of the keys, and outlives this like all others.
   Join(const LeavingRows& rows, const KeyColumns& keys, const UpsertOptions& options, IoPtr io)
       : table_(rows.table), plan_(rows.plan), scan_(rows.scan), keys_(keys), options_(options), io_(std::move(io)) {}
 
   // The matches of all files that have any.
-  std::vector<FileMatches> run(MergeSource& source) {
+  std::vector<FileMatches> run(MergeSource& source) const {
     std::vector<FileMatches> files = candidates(source);
     if (files.empty()) return files;
-    const BoundExpression range = bind(source.key_range(), *plan_.schema);
+    const BoundExpression range = bind(in_ranges(keys_, source.ranges()), *plan_.schema);
     parallel_for(
         files.size(),
         [&](size_t i) {
@@ -184,12 +182,18 @@ class Join {
   const IoPtr io_;
 };
 
-// The new rows that are to be written, with their lineage where the table keeps one: rows that are updated keep their
-// id, all of them are updated now.
-class OutputRows final : public arrow::RecordBatchReader {
+// The new rows that are to be written, joined part after part as they are asked for; afterwards it is known which rows
+// of the table they replace. With lineage where the table keeps one: rows that are updated keep their id, all of them
+// are updated now.
+class MergedRows final : public arrow::RecordBatchReader {
  public:
-  OutputRows(BatchPtr source, bool lineage) : source_(std::move(source)), lineage_(lineage) {
-    arrow::FieldVector fields = source_->schema()->fields();
+  MergedRows(const LeavingRows& table, const MergeParts& parts, const KeyColumns& keys, const UpsertOptions& options,
+             IoPtr io)
+      : parts_(parts),
+        options_(options),
+        join_(table, keys, options, std::move(io)),
+        lineage_(table.table.format_version >= 3) {
+    arrow::FieldVector fields = parts.schema()->fields();
     if (lineage_) {
       const auto extra = to_arrow_schema({.fields = {row_id_field(), last_updated_sequence_number_field()}});
       fields.insert(fields.end(), extra->fields().begin(), extra->fields().end());
@@ -197,59 +201,95 @@ class OutputRows final : public arrow::RecordBatchReader {
     schema_ = arrow::schema(std::move(fields));
   }
 
-  void add(int64_t row, int64_t row_id) {
-    rows_.push_back(row);
-    if (lineage_) row_ids_.push_back(row_id);
-  }
-  bool empty() const { return rows_.empty(); }
-  int64_t source_rows() const { return source_->num_rows(); }
-
   std::shared_ptr<arrow::Schema> schema() const override { return schema_; }
 
   arrow::Status ReadNext(BatchPtr* out) override {
-    *out = nullptr;
+    try {
+      *out = next();
+      return arrow::Status::OK();
+    } catch (...) {
+      return to_status(std::current_exception());
+    }
+  }
+
+  const UpsertCounts& counts() const { return counts_; }
+  // Of all files in which keys matched, the rows that leave: none, where they are as the new rows have them.
+  std::vector<FoundRows> matched() {
+    std::vector<FoundRows> matched;
+    for (auto& [file, positions] : matched_) {
+      matched.push_back({.part = file.first, .index = file.second, .positions = std::move(positions)});
+    }
+    return matched;
+  }
+
+ private:
+  BatchPtr next() {
+    while (at_ == rows_.size()) {
+      source_ = nullptr;
+      if (next_part_ == parts_.size()) return nullptr;
+      source_ = parts_.part(next_part_++);
+      merge();
+    }
     const auto rows = static_cast<int64_t>(std::min(rows_.size() - at_, static_cast<size_t>(kOutputRows)));
-    if (rows == 0) return arrow::Status::OK();
     const auto indices = std::make_shared<arrow::Int64Array>(rows, arrow::Buffer::Wrap(rows_.data() + at_, rows));
-    ARROW_ASSIGN_OR_RAISE(const arrow::Datum taken, arrow::compute::Take(source_, indices));
+    const arrow::Datum taken = check(arrow::compute::Take(source_->rows(), indices), kStep);
     arrow::ArrayVector columns = taken.record_batch()->columns();
     if (lineage_) {
       arrow::Int64Builder ids;
       for (int64_t i = 0; i < rows; ++i) {
         const int64_t id = row_ids_[at_ + i];
-        ARROW_RETURN_NOT_OK(id < 0 ? ids.AppendNull() : ids.Append(id));
+        check(id < 0 ? ids.AppendNull() : ids.Append(id), kStep);
       }
-      ARROW_ASSIGN_OR_RAISE(columns.emplace_back(), ids.Finish());
-      ARROW_ASSIGN_OR_RAISE(columns.emplace_back(), arrow::MakeArrayOfNull(arrow::int64(), rows));
+      columns.push_back(check(ids.Finish(), kStep));
+      columns.push_back(check(arrow::MakeArrayOfNull(arrow::int64(), rows), kStep));
     }
     at_ += rows;
-    *out = arrow::RecordBatch::Make(schema_, rows, std::move(columns));
-    return arrow::Status::OK();
+    return arrow::RecordBatch::Make(schema_, rows, std::move(columns));
   }
 
- private:
-  const BatchPtr source_;
+  // What becomes of the rows that matched the part's, and of those of the part that did not.
+  void merge() {
+    rows_.clear();
+    row_ids_.clear();
+    at_ = 0;
+    std::vector<uint8_t> found(static_cast<size_t>(source_->rows()->num_rows()));
+    for (const FileMatches& file : join_.run(*source_)) {
+      Positions& leaving = matched_[{file.part, file.index}];
+      for (size_t i = 0; i < file.matches.size(); ++i) {
+        const KeyMatch& match = file.matches[i];
+        found[match.source] = 1;
+        const bool changed = !file.changed.empty() && file.changed[i];
+        if (options_.delete_matched || changed) leaving.add(match.position);
+        if (changed) add(match.source, file.row_ids.empty() ? -1 : file.row_ids[i]);
+        ++(options_.delete_matched ? counts_.deleted : changed ? counts_.updated : counts_.unchanged);
+      }
+    }
+    for (size_t row = 0; options_.insert_unmatched && row < found.size(); ++row) {
+      if (found[row]) continue;
+      add(static_cast<int64_t>(row), -1);
+      ++counts_.inserted;
+    }
+  }
+
+  void add(int64_t row, int64_t row_id) {
+    rows_.push_back(row);
+    if (lineage_) row_ids_.push_back(row_id);
+  }
+
+  const MergeParts& parts_;
+  const UpsertOptions& options_;
+  const Join join_;
   const bool lineage_;
   std::shared_ptr<arrow::Schema> schema_;
-  std::vector<int64_t> rows_;     // of the source
-  std::vector<int64_t> row_ids_;  // of each; -1: it gets a new one
+  std::map<std::pair<size_t, size_t>, Positions> matched_;  // by part and index in the plan
+  UpsertCounts counts_;
+
+  size_t next_part_ = 0;
+  std::shared_ptr<MergeSource> source_;  // the part that is joined
+  std::vector<int64_t> rows_;            // of it, to be written
+  std::vector<int64_t> row_ids_;         // of each; -1: it gets a new one
   size_t at_ = 0;
 };
-
-BatchPtr read_all(const Schema& schema, arrow::RecordBatchReader& rows, const WriteOptions& write) {
-  const BatchFitter fitter(schema, *rows.schema(), write.table_name);
-  arrow::RecordBatchVector batches;
-  int64_t bytes = 0;
-  for (BatchPtr batch;;) {
-    check(rows.ReadNext(&batch), fmt::format("table {}: reading the rows to merge", write.table_name));
-    if (!batch) break;
-    check(write.stop.Poll(), fmt::format("table {}: merge stopped", write.table_name));
-    batches.push_back(fitter.fit(*batch));
-    bytes += arrow::util::ReferencedBufferSize(*batches.back()).ValueOr(0);
-  }
-  if (batches.empty()) return check(arrow::RecordBatch::MakeEmpty(fitter.schema()), kStep);
-  return check(check(arrow::Table::FromRecordBatches(fitter.schema(), batches), kStep)->CombineChunksToBatch(), kStep);
-}
 
 WriteOptions named(WriteOptions write, const LoadedTable& table) {
   if (write.table_name.empty()) write.table_name = to_string(table.identifier);
@@ -264,29 +304,6 @@ void check_options(const UpsertOptions& options, const std::string& table_name) 
   }
 }
 
-// What becomes of the rows that matched, and of the new rows that did not.
-void decide(const std::vector<FileMatches>& files, const UpsertOptions& options, LeavingRows& leaving,
-            OutputRows& output, UpsertCounts& counts) {
-  std::vector<uint8_t> matched(static_cast<size_t>(output.source_rows()));
-  for (const FileMatches& file : files) {
-    FoundRows rows{.part = file.part, .index = file.index};
-    for (size_t i = 0; i < file.matches.size(); ++i) {
-      const KeyMatch& match = file.matches[i];
-      matched[match.source] = 1;
-      const bool changed = !file.changed.empty() && file.changed[i];
-      if (options.delete_matched || changed) rows.positions.add(match.position);
-      if (changed) output.add(match.source, file.row_ids.empty() ? -1 : file.row_ids[i]);
-      ++(options.delete_matched ? counts.deleted : changed ? counts.updated : counts.unchanged);
-    }
-    if (!rows.positions.empty()) leaving.add(std::move(rows));
-  }
-  for (size_t row = 0; options.insert_unmatched && row < matched.size(); ++row) {
-    if (matched[row]) continue;
-    output.add(static_cast<int64_t>(row), -1);
-    ++counts.inserted;
-  }
-}
-
 }  // namespace
 
 Upsert::Upsert(const LoadedTable& table, arrow::RecordBatchReader& rows, UpsertOptions options, WriteOptions write)
@@ -296,7 +313,7 @@ Upsert::Upsert(const LoadedTable& table, arrow::RecordBatchReader& rows, UpsertO
       keys_(schema_, options_.keys, options_.case_sensitive, write_.table_name) {
   check_options(options_, write_.table_name);
   check_snapshot_properties(options_.snapshot_properties);
-  source_ = std::make_unique<MergeSource>(read_all(schema_, rows, write_), schema_, keys_, write_.table_name);
+  rows_ = std::make_unique<MergeParts>(rows, schema_, keys_, options_.source_bytes, write_);
 }
 
 UpsertCounts Upsert::add_to(Transaction& transaction) {
@@ -306,31 +323,34 @@ UpsertCounts Upsert::add_to(Transaction& transaction) {
   }
   check_branch(transaction.staged(), options_.branch);
   const DeleteMode mode = options_.mode.value_or(delete_mode(table, "write.merge.mode"));
+  const Isolation isolation = options_.isolation.value_or(isolation_level(table, "write.merge.isolation-level"));
   SnapshotChange change{.branch = options_.branch,
                         .checks = transaction.checks_for(options_.branch),
                         .snapshot_properties = options_.snapshot_properties};
-  change.checks.no_added_data = source_->key_range();
+  change.checks.no_added_data = rows_->key_range();
 
-  LeavingRows leaving = plan_removal(transaction, options_.branch, source_->key_range(), true, write_);
-  const std::vector<FileMatches> files = Join(leaving, keys_, options_, transaction.io()).run(*source_);
-  UpsertCounts counts;
-  OutputRows output(source_->rows(), table.format_version >= 3);
-  decide(files, options_, leaving, output, counts);
-  if (leaving.whole.empty() && leaving.part.empty() && output.empty()) return counts;
+  LeavingRows leaving = plan_removal(transaction, options_.branch, rows_->key_range(), true, write_);
+  MergedRows merged(leaving, *rows_, keys_, options_, transaction.io());
   try {
-    if (!output.empty()) {
-      WriteOptions write = write_;
-      write.row_lineage = table.format_version >= 3;
-      change.added = write_data_files(table, output, *transaction.io(), write);
-      change.discard = locations_of(change.added);
+    WriteOptions write = write_;
+    write.row_lineage = table.format_version >= 3;
+    change.added = write_data_files(table, merged, *transaction.io(), write);
+    change.discard = locations_of(change.added);
+    for (FoundRows& rows : merged.matched()) {
+      if (isolation == Isolation::kSerializable) {
+        change.checks.still_there.insert(leaving.path(rows));
+        change.checks.no_new_deletes.push_back(leaving.data_file(rows));
+      }
+      if (!rows.positions.empty()) leaving.add(std::move(rows));
     }
+    if (change.added.empty() && leaving.whole.empty() && leaving.part.empty()) return merged.counts();
     remove_rows(transaction, std::move(leaving), mode, write_, change);
   } catch (...) {
     remove_files(*transaction.io(), change.discard);
     throw;
   }
   transaction.add(std::move(change));
-  return counts;
+  return merged.counts();
 }
 
 }  // namespace floe

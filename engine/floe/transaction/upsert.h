@@ -9,7 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "floe/transaction/merge_source.h"
+#include "floe/transaction/conflict.h"
+#include "floe/transaction/merge_parts.h"
 #include "floe/transaction/remove_rows.h"
 #include "floe/transaction/transaction.h"
 
@@ -18,13 +19,16 @@ namespace floe {
 struct UpsertOptions {
   std::vector<std::string> keys;  // full names of columns; none: the identifier fields
   bool case_sensitive = true;
-  bool update_matched = true;      // rows of the table whose key is among the new rows, where the others differ
-  bool delete_matched = false;     // instead
-  bool insert_unmatched = true;    // new rows whose key the table does not have
-  std::optional<DeleteMode> mode;  // default: `write.merge.mode`
+  bool update_matched = true;    // rows of the table whose key is among the new rows, where the others differ
+  bool delete_matched = false;   // instead
+  bool insert_unmatched = true;  // new rows whose key the table does not have
+  std::optional<Isolation> isolation = {};  // default: `write.merge.isolation-level`
+  std::optional<DeleteMode> mode = {};      // default: `write.merge.mode`
   std::string branch = std::string(kMainBranch);
-  Properties snapshot_properties;
-  int64_t source_bytes = 512 << 20;  // of new rows in memory; more go to disk and are merged in several parts
+  Properties snapshot_properties = {};
+  // Of new rows in memory. More go to a temporary file (WriteOptions::sort_folder) and are merged part after part, each
+  // of which reads the table's key columns.
+  int64_t source_bytes = 512 << 20;
 };
 
 struct UpsertCounts {
@@ -37,12 +41,19 @@ struct UpsertCounts {
 class Upsert {
  public:
   // Reads all the new rows. They may come in any form that fits the table (file/batch.h). Throws InvalidArgument for
-  // rows that do not fit, for keys that two of them share, and for options that contradict each other.
+  // rows that do not fit, for keys that two of them share (if they are more than fit into memory, add_to does), and for
+  // options that contradict each other.
   Upsert(const LoadedTable& table, arrow::RecordBatchReader& rows, UpsertOptions options, WriteOptions write);
 
   // Joins them with the table as the transaction has it staged, writes the files that it takes, and adds one snapshot;
   // none if nothing changes. Reads the key columns of those files that may have one of the keys, and the other columns
   // of rows that match. Memory in proportion to the new rows and their matches.
+  //
+  // The commit throws ConflictFound if others meanwhile added rows whose key may be among the new ones, whatever the
+  // isolation level, so that nobody inserts a key that somebody else inserts; and if they removed or rewrote a file
+  // that loses rows. Under serializable isolation it also does if they deleted rows of any file in which keys matched,
+  // or removed it: else a row that was left alone because it is there already, or unchanged, could be gone while others
+  // of the same delete come back as updates. Deletes elsewhere change nothing about the outcome.
   //
   // With v3's row lineage, rows that are updated keep their ids.
   UpsertCounts add_to(Transaction& transaction);
@@ -52,7 +63,7 @@ class Upsert {
   const WriteOptions write_;
   const Schema schema_;
   const KeyColumns keys_;
-  std::unique_ptr<MergeSource> source_;
+  std::unique_ptr<MergeParts> rows_;
 };
 
 }  // namespace floe
