@@ -71,6 +71,14 @@ void delete_on_read(Table& table) {
   table.delete_rows({.filter = parse_filter("id = 3 or id = 12"), .mode = DeleteMode::kMergeOnRead});
 }
 void overwrite_partitions(Table& table) { table.overwrite_partitions(*rows(4, 3)); }
+void upsert(Table& table, DeleteMode mode) {
+  // 18 and 19 are there, with other texts.
+  const auto texts = numbered_rows(100, 4), keys = numbered_rows(18, 4);
+  const auto batch = arrow::RecordBatch::Make(keys->schema(), 4, {keys->column(0), texts->column(1)});
+  table.upsert(*stream_of({batch}), {.keys = {"id"}, .mode = mode});
+}
+void upsert_by_copy(Table& table) { upsert(table, DeleteMode::kCopyOnWrite); }
+void upsert_on_read(Table& table) { upsert(table, DeleteMode::kMergeOnRead); }
 void transaction(Table& table) {
   Transaction several(*table.catalog(), table.loaded());
   append(several, *rows(100, 5), {});
@@ -146,6 +154,8 @@ INSTANTIATE_TEST_SUITE_P(Operations, Faults,
                                          std::pair{"DeleteFiles", &delete_files}, std::pair{"DeleteSome", &delete_some},
                                          std::pair{"DeleteOnRead", &delete_on_read},
                                          std::pair{"OverwritePartitions", &overwrite_partitions},
+                                         std::pair{"UpsertByCopy", &upsert_by_copy},
+                                         std::pair{"UpsertOnRead", &upsert_on_read},
                                          std::pair{"Transaction", &transaction}),
                          [](const auto& test) { return std::string(test.param.first); });
 
