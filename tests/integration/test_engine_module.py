@@ -288,13 +288,13 @@ def test_the_stub_names_what_there_is() -> None:
     stub = ast.parse(source.read_text())
     classes = {node.name: node for node in stub.body if isinstance(node, ast.ClassDef)}
     functions = {node.name for node in stub.body if isinstance(node, ast.FunctionDef)}
-    typed_dicts = {"CacheStats", "PlannedFile"}
+    typed_dicts = {"CacheStats", "PlannedFile", "UpsertCounts"}
 
     public = {name for name in vars(_core) if not name.startswith("__")}
     assert public == functions | (classes.keys() - typed_dicts)
     for name, node in classes.items():
         if name in typed_dicts:
             continue
-        described = {member.name for member in node.body if isinstance(member, ast.FunctionDef)}
+        described = {member.name for member in node.body if isinstance(member, ast.FunctionDef)} - {"__init__"}
         there = {member for member in vars(getattr(_core, name)) if not member.startswith("__") or "arrow_c" in member}
         assert described == there, name

@@ -146,7 +146,8 @@ def test_tasks_have_the_delete_files_that_pyiceberg_plans(table: FloeTable) -> N
 
     ours = planned(table.scan())
     assert ours == planned(theirs(table))
-    assert sorted(len(files) for files in ours.values()) == [0, 1, 2]
+    # The third file has one too where its path happens to lie between those of the others.
+    assert sorted(len(files) for files in ours.values()) in ([0, 1, 2], [1, 1, 2])
     listed = pa.table(table.scan().plan())
     assert {row["file_path"]: set(row["delete_files"]) for row in listed.to_pylist()} == {
         path: {file[0] for file in files} for path, files in ours.items()

@@ -15,7 +15,7 @@ import polars as pl
 import pyarrow as pa
 import pyiceberg.expressions
 import pytest
-from pyiceberg.exceptions import CommitFailedException
+from pyiceberg.exceptions import CommitFailedException, ValidationException
 from pyiceberg.expressions import BooleanExpression
 from pyiceberg.manifest import DataFile
 from pyiceberg.partitioning import PartitionField, PartitionKey, PartitionSpec
@@ -39,6 +39,7 @@ from pyiceberg.types import (
 import floe_engine
 from floe_iceberg import FloeCatalog, FloeScan, FloeTable
 from floe_iceberg.table import FloeStaticTable
+from floe_iceberg.transaction import FloeUpsertResult
 
 ex: Any = pyiceberg.expressions  # whose constructors take more than they are typed for
 SCHEMA = Schema(NestedField(1, "id", LongType()), NestedField(2, "text", StringType()))
@@ -358,25 +359,28 @@ def test_python_classes_named_in_properties_are_used(
 ) -> None:
     monkeypatch.setitem(sys.modules, __name__, sys.modules.get(__name__, mock.Mock(Elsewhere=Elsewhere)))
     table = catalog.create_table("ns.t", SCHEMA, properties={key: value})
-    with mock.patch.object(floe_engine.Table, "append", side_effect=AssertionError("the engine appends")):
+    with mock.patch.object(floe_engine.Transaction, "append", side_effect=AssertionError("the engine appends")):
         table.append(rows(1))
     (task,) = table.scan().plan_files()
     assert f"/{folder}/" in task.file.file_path
     assert ids(table.scan()) == [1]
 
 
-def test_version_3_takes_appends_and_no_rows_of_pyicebergs(catalog: FloeCatalog) -> None:
+def test_version_3_takes_the_engines_changes_and_none_of_pyicebergs(catalog: FloeCatalog) -> None:
     table = catalog.create_table("ns.v3", SCHEMA, properties={"format-version": "3"})
     table.append(rows(1))
     table.append(rows(2), snapshot_properties={"run": "7"})
     assert ids(table.scan()) == [1, 2]
     assert table.format_version == 3
+    assert table.upsert(rows(2, 3, text="b"), join_cols=["id"]) == FloeUpsertResult(rows_updated=1, rows_inserted=1)
+    table.delete("id = 1", mode="merge-on-read")
+    table.overwrite(rows(4), "id = 3")
+    with table.transaction() as changes:
+        changes.append(rows(5))
+        changes.delete("id = 2")
+    assert ids(table.scan()) == [4, 5]
     refused: list[Any] = [
-        lambda: table.delete("id = 1"),
-        lambda: table.overwrite(rows(3)),
-        lambda: table.upsert(rows(1, text="b"), join_cols=["id"]),
-        lambda: table.transaction().append(rows(3)),
-        lambda: table.append(rows(3), branch=None),
+        lambda: table.transaction().update_snapshot().fast_append(),
         lambda: table.update_schema().add_column("more", LongType()).commit(),
         lambda: table.incremental_append_scan(),
         lambda: catalog.purge_table("ns.v3"),
@@ -386,7 +390,48 @@ def test_version_3_takes_appends_and_no_rows_of_pyicebergs(catalog: FloeCatalog)
             change()
     with table.transaction() as transaction:
         transaction.set_properties(owner="me")
-    assert ids(catalog.load_table("ns.v3").scan()) == [1, 2]
+    assert ids(catalog.load_table("ns.v3").scan()) == [4, 5]
+
+
+def test_a_snapshot_of_no_branch_is_there_to_be_looked_at(catalog: FloeCatalog) -> None:
+    table = catalog.create_table("ns.t", SCHEMA)
+    table.append(rows(1))
+    table.append(rows(2), snapshot_properties={"wap.id": "audit"}, branch=None)
+    assert ids(table.scan()) == [1]
+    (staged,) = [snapshot for snapshot in table.snapshots() if snapshot.summary and snapshot.summary.get("wap.id")]
+    assert ids(table.scan(snapshot_id=staged.snapshot_id)) == [1, 2]
+
+
+def test_nothing_is_left_of_a_transaction_that_fails(catalog: FloeCatalog) -> None:
+    table = catalog.create_table("ns.t", SCHEMA)
+    table.append(rows(1, 2))
+    files = set(Path(table.location().removeprefix("file://")).rglob("*"))
+    transaction = table.transaction()
+
+    def change() -> None:
+        with transaction:
+            transaction.append(rows(3))
+            transaction.delete("id = 1")
+            assert ids(transaction._scan()) == [2, 3]
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        change()
+    assert set(Path(table.location().removeprefix("file://")).rglob("*")) == files
+    assert ids(table.refresh().scan()) == [1, 2]
+    with pytest.raises(RuntimeError, match="cannot be reused"):
+        transaction.commit_transaction()
+
+
+def test_conflicting_changes_are_refused_by_name(catalog: FloeCatalog) -> None:
+    table = catalog.create_table("ns.t", SCHEMA)
+    table.append(rows(1, 2))
+    stale = catalog.load_table("ns.t")
+    table.append(rows(1))
+    with pytest.raises(CommitFailedException) as refused:
+        stale.overwrite(rows(9), "id = 1")
+    assert isinstance(refused.value, ValidationException)
+    assert ids(table.refresh().scan()) == [1, 1, 2]
 
 
 # --- commits ---

@@ -277,7 +277,7 @@ class FloeTable(Table):
 
         Raises:
             InvalidArgumentError: The rows do not fit the table, or the filter names a column that is not there.
-            ConflictError: Others added rows that match, or changed files that hold some.
+            ConflictFoundError: Others added rows that match, or changed files that hold some.
         """
         with self.transaction() as transaction:
             transaction.overwrite(
@@ -296,7 +296,7 @@ class FloeTable(Table):
 
         Raises:
             InvalidArgumentError: The rows do not fit the table, or it is not partitioned.
-            ConflictError: Others added rows to these partitions.
+            ConflictFoundError: Others added rows to these partitions.
         """
         with self.transaction() as transaction:
             transaction.dynamic_partition_overwrite(df, snapshot_properties, branch, isolation=isolation)
@@ -318,7 +318,7 @@ class FloeTable(Table):
 
         Raises:
             InvalidArgumentError: The filter does not parse, or names a column that is not there.
-            ConflictError: Others added rows that match, or changed files that hold some.
+            ConflictFoundError: Others added rows that match, or changed files that hold some.
         """
         with self.transaction() as transaction:
             transaction.delete(

@@ -37,6 +37,7 @@ from floe_iceberg.state import TableState
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from floe_engine._core import UpsertCounts
     from floe_iceberg.table import FloeTable
 
 RowMode = Literal["copy-on-write", "merge-on-read"]
@@ -365,6 +366,9 @@ class FloeTransaction(Transaction):
             return super()._scan(row_filter, case_sensitive)
         return FloeScan.of(self._state, row_filter=row_filter, case_sensitive=case_sensitive)
 
+    def __enter__(self) -> FloeTransaction:
+        return self
+
     def __exit__(
         self, exctype: type[BaseException] | None, excinst: BaseException | None, exctb: TracebackType | None
     ) -> None:
@@ -377,7 +381,7 @@ class FloeTransaction(Transaction):
         """Commit all changes at once, with retries.
 
         Raises:
-            ConflictError: What others committed contradicts a change.
+            ConflictFoundError: What others committed contradicts a change.
             CommitFailedError: Other writers were first, again and again.
             CommitStateUnknownError: The answer to the commit was lost.
         """
@@ -394,7 +398,7 @@ class FloeTransaction(Transaction):
         return self._table
 
 
-def upsert_result(counts: Mapping[str, int]) -> FloeUpsertResult:
+def upsert_result(counts: UpsertCounts) -> FloeUpsertResult:
     """What the engine counted, as PyIceberg's result."""
     return FloeUpsertResult(
         rows_updated=counts["updated"],
