@@ -268,8 +268,8 @@ void Application::check_row_ids(const Snapshot& snapshot) const {
   if (!snapshot.first_row_id) refuse(fmt::format("snapshot {} lacks first-row-id", snapshot.snapshot_id));
   if (!snapshot.added_rows) refuse(fmt::format("snapshot {} lacks added-rows", snapshot.snapshot_id));
   if (*snapshot.first_row_id < table_.next_row_id) {
-    refuse_stale(fmt::format("snapshot {} has first-row-id {}, less than the table's next-row-id {}", snapshot.snapshot_id,
-                       *snapshot.first_row_id, table_.next_row_id));
+    refuse_stale(fmt::format("snapshot {} has first-row-id {}, less than the table's next-row-id {}",
+                             snapshot.snapshot_id, *snapshot.first_row_id, table_.next_row_id));
   }
   if (*snapshot.added_rows < 0 || *snapshot.added_rows > INT64_MAX - *snapshot.first_row_id) {
     refuse(fmt::format("snapshot {} has added-rows {}, out of range", snapshot.snapshot_id, *snapshot.added_rows));
@@ -288,8 +288,8 @@ void Application::operator()(const AddSnapshot& update) {
   if (table_.format_version > 1) {
     if (snapshot.manifest_list.empty()) refuse(fmt::format("snapshot {} lacks manifest-list", snapshot.snapshot_id));
     if (snapshot.sequence_number <= table_.last_sequence_number && snapshot.parent_snapshot_id) {
-      refuse_stale(fmt::format("cannot add snapshot {} with sequence number {}, the last one is {}", snapshot.snapshot_id,
-                         snapshot.sequence_number, table_.last_sequence_number));
+      refuse_stale(fmt::format("cannot add snapshot {} with sequence number {}, the last one is {}",
+                               snapshot.snapshot_id, snapshot.sequence_number, table_.last_sequence_number));
     }
     table_.last_sequence_number = std::max(table_.last_sequence_number, snapshot.sequence_number);
   }
