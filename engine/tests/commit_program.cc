@@ -1,11 +1,12 @@
 // A process that commits to a table again and again, for tests that run several at once.
 //
-//   commit_program <catalog uri> <warehouse> <table> <first commit> <commits>
+//   commit_program <catalog uri> <warehouse> <table> <workload> <writer> <commits>
 //
 // Prints how each commit went (history.h), and why it failed to stderr.
 #include <cstdio>
 #include <exception>
 #include <string>
+#include <vector>
 
 #include "history.h"
 #include "warehouse.h"
@@ -13,17 +14,65 @@
 namespace floe {
 namespace {
 
-Reported commit(Table& table, int64_t id) {
+Properties properties_of(int64_t commit, size_t step) {
+  return {{"commit", std::to_string(commit)}, {"step", std::to_string(step)}};
+}
+
+OverwriteOptions overwrite_options(const Change& change, const Properties& properties) {
+  return {.filter = parse_filter(filter_of(change)), .snapshot_properties = properties};
+}
+
+void add(Transaction& transaction, const Change& change, const Properties& properties) {
+  switch (change.kind) {
+    case Change::Kind::kAppend:
+      return append(transaction, *stream_of({rows_of(change)}), {.snapshot_properties = properties});
+    case Change::Kind::kUpsert: {
+      const UpsertOptions options{.keys = {"id"}, .snapshot_properties = properties};
+      Upsert(transaction.staged(), *stream_of({rows_of(change)}), options, {}).add_to(transaction);
+      return;
+    }
+    case Change::Kind::kDelete:
+      delete_rows(transaction, overwrite_options(change, properties));
+      return;
+    case Change::Kind::kOverwrite:
+      return overwrite(transaction, *stream_of({rows_of(change)}), overwrite_options(change, properties));
+  }
+}
+
+void commit_together(Table& table, int64_t commit, const std::vector<Change>& steps) {
+  Transaction transaction(*table.catalog(), table.loaded());
+  for (size_t i = 0; i < steps.size(); ++i) add(transaction, steps[i], properties_of(commit, i));
+  table = Table(table.catalog(), transaction.commit());
+}
+
+// What upserts and appends start from is the state that the handle's last commit left, which is old by now.
+Report commit(Table& table, int64_t commit, const std::vector<Change>& steps) {
+  const Change& change = steps.front();
+  const Properties properties = properties_of(commit, 0);
+  Report report{.reported = Reported::kSucceeded};
   try {
-    table.append(*stream_of({numbered_rows(first_row(id), kRowsOfCommit)}),
-                 {.snapshot_properties = {{"commit", std::to_string(id)}}});
-    return Reported::kSucceeded;
+    if (steps.size() > 1 || change.kind == Change::Kind::kDelete || change.kind == Change::Kind::kOverwrite) {
+      table.refresh();
+    }
+    if (steps.size() > 1) {
+      commit_together(table, commit, steps);
+    } else if (change.kind == Change::Kind::kAppend) {
+      table.append(*stream_of({rows_of(change)}), {.snapshot_properties = properties});
+    } else if (change.kind == Change::Kind::kUpsert) {
+      report.counts = table.upsert(*stream_of({rows_of(change)}), {.keys = {"id"}, .snapshot_properties = properties});
+    } else if (change.kind == Change::Kind::kDelete) {
+      table.delete_rows(overwrite_options(change, properties));
+    } else {
+      table.overwrite(*stream_of({rows_of(change)}), overwrite_options(change, properties));
+    }
+    report.snapshot = table.metadata().current_snapshot_id.value_or(-1);
+    return report;
   } catch (const CommitFailed& e) {
     std::fprintf(stderr, "%s\n", e.what());
-    return Reported::kFailed;
+    return {.reported = Reported::kFailed};
   } catch (const CommitStateUnknown& e) {
     std::fprintf(stderr, "%s\n", e.what());
-    return Reported::kUnknown;
+    return {.reported = Reported::kUnknown};
   }
 }
 
@@ -31,13 +80,14 @@ Reported commit(Table& table, int64_t id) {
 }  // namespace floe
 
 int main(int argc, char** argv) {
-  if (argc != 6) return 2;
+  if (argc != 7) return 2;
   try {
     auto catalog = floe::open_catalog("test", {{"uri", argv[1]}, {"warehouse", argv[2]}});
     auto table = floe::Table::load(catalog, {{"db"}, argv[3]});
-    const int64_t first = std::stoll(argv[4]), commits = std::stoll(argv[5]);
+    const floe::Workload workload = floe::parse_workload(argv[4]);
+    const int64_t first = std::stoll(argv[5]) * floe::kWriterCommits, commits = std::stoll(argv[6]);
     for (int64_t id = first; id < first + commits; ++id) {
-      std::fputs(floe::line_of(id, floe::commit(table, id)).c_str(), stdout);
+      std::fputs(floe::line_of(id, floe::commit(table, id, floe::steps_of(workload, id))).c_str(), stdout);
     }
     return 0;
   } catch (const std::exception& e) {

@@ -2,7 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <memory>
+#include <tuple>
 
 #include "history.h"
 #include "process.h"
@@ -12,33 +14,40 @@ namespace floe {
 namespace {
 
 constexpr int kProcesses = 8;
-constexpr int64_t kCommits = 25;
+constexpr int64_t kAppends = 25;
+
+// Of the mix, which is many tests: FLOE_TEST_COMMITS, or so few that all of them take seconds.
+int64_t mixed_commits() {
+  const char* text = std::getenv("FLOE_TEST_COMMITS");
+  return text ? std::stoll(text) : 8;
+}
 
 // Otherwise the table forgets its oldest metadata files, which stay.
-const Properties::value_type kKeepMetadata = {"write.metadata.previous-versions-max", "1000"};
+const Properties::value_type kKeepMetadata = {"write.metadata.previous-versions-max", "10000"};
+
+// Runs all processes to their end; what they were told.
+History run(const Warehouse& warehouse, Workload workload, int64_t commits) {
+  std::vector<std::unique_ptr<Process>> processes;
+  for (int i = 0; i < kProcesses; ++i) {
+    processes.push_back(std::make_unique<Process>(
+        std::vector<std::string>{COMMIT_PROGRAM, warehouse.uri(), warehouse.location(), "t",
+                                 std::string(name_of(workload)), std::to_string(i), std::to_string(commits)}));
+  }
+  History history;
+  for (const auto& process : processes) {
+    EXPECT_EQ(process->wait(), 0) << process->errors();
+    read_lines(process->output(), history);
+  }
+  EXPECT_EQ(history.size(), kProcesses * commits);
+  return history;
+}
+
+int64_t successes(const History& history) {
+  return std::ranges::count(history, Reported::kSucceeded, [](const auto& commit) { return commit.second.reported; });
+}
 
 class ConcurrencyTest : public testing::TestWithParam<Database> {
  protected:
-  // Runs all processes to their end; what they were told.
-  History run(int64_t commits) {
-    std::vector<std::unique_ptr<Process>> processes;
-    for (int i = 0; i < kProcesses; ++i) {
-      processes.push_back(std::make_unique<Process>(
-          std::vector<std::string>{COMMIT_PROGRAM, warehouse_.uri(), warehouse_.location(), "t",
-                                   std::to_string(i * commits), std::to_string(commits)}));
-    }
-    History history;
-    for (const auto& process : processes) {
-      EXPECT_EQ(process->wait(), 0) << process->errors();
-      read_lines(process->output(), history);
-    }
-    EXPECT_EQ(history.size(), kProcesses * commits);
-    return history;
-  }
-  static int64_t successes(const History& history) {
-    return std::ranges::count(history, Reported::kSucceeded, [](const auto& commit) { return commit.second; });
-  }
-
   Warehouse warehouse_{GetParam()};
 };
 INSTANTIATE_TEST_SUITE_P(Databases, ConcurrencyTest, testing::Values(Database::kSqlite, Database::kPostgresql),
@@ -46,20 +55,50 @@ INSTANTIATE_TEST_SUITE_P(Databases, ConcurrencyTest, testing::Values(Database::k
 
 TEST_P(ConcurrencyTest, AppendsAllGetIn) {
   warehouse_.create("t", numbered_schema(), {}, {kKeepMetadata});
-  const History history = run(kCommits);
+  const History history = run(warehouse_, Workload::kAppends, kAppends);
   const Table table = warehouse_.load("t");
-  expect_history(table, history, warehouse_.files(table));
-  EXPECT_EQ(successes(history), kProcesses * kCommits);
+  expect_history(table, Workload::kAppends, history, warehouse_.files(table));
+  EXPECT_EQ(successes(history), kProcesses * kAppends);
 }
 
 // Losers of a race that may not try again leave nothing.
 TEST_P(ConcurrencyTest, WithoutRetriesTheLosersLeaveNothing) {
   warehouse_.create("t", numbered_schema(), {}, {kKeepMetadata, {"commit.retry.num-retries", "0"}});
-  const History history = run(kCommits);
+  const History history = run(warehouse_, Workload::kAppends, kAppends);
   const Table table = warehouse_.load("t");
-  expect_history(table, history, warehouse_.files(table));
+  expect_history(table, Workload::kAppends, history, warehouse_.files(table));
   EXPECT_GT(successes(history), 0);
-  EXPECT_LT(successes(history), kProcesses * kCommits);
+  EXPECT_LT(successes(history), kProcesses * kAppends);
+}
+
+using Mix = std::tuple<Database, const char*, const char*>;  // and format version, mode
+
+std::string name_of_mix(const testing::TestParamInfo<Mix>& test) {
+  const auto& [database, version, mode] = test.param;
+  const bool copies = std::string(mode) == "copy-on-write";
+  return name_of(database) + "V" + version + (copies ? "CopyOnWrite" : "MergeOnRead");
+}
+
+class ConcurrentChanges : public testing::TestWithParam<Mix> {};
+INSTANTIATE_TEST_SUITE_P(Tables, ConcurrentChanges,
+                         testing::Combine(testing::Values(Database::kSqlite, Database::kPostgresql),
+                                          testing::Values("2", "3"), testing::Values("copy-on-write", "merge-on-read")),
+                         name_of_mix);
+
+TEST_P(ConcurrentChanges, OfEveryKindAreAsIfOneAfterTheOther) {
+  const auto& [database, version, mode] = GetParam();
+  const Warehouse warehouse(database);
+  warehouse.create("t", numbered_schema(), {},
+                   {kKeepMetadata,
+                    {"format-version", version},
+                    {"write.delete.mode", mode},
+                    {"write.update.mode", mode},
+                    {"write.merge.mode", mode}});
+  const History history = run(warehouse, Workload::kMix, mixed_commits());
+  const Table table = warehouse.load("t");
+  expect_history(table, Workload::kMix, history, warehouse.files(table));
+  RecordProperty("successes", static_cast<int>(successes(history)));
+  EXPECT_GT(successes(history), kProcesses * mixed_commits() / 2);
 }
 
 }  // namespace
