@@ -76,6 +76,7 @@ test: build build/.debian-test ## all tests: C++ (ctest), then Python (pytest)
 
 .PHONY: test-all
 test-all: test lint sanitize fuzz spark ## test, and what takes longer: lint, sanitizers, fuzzing, slow tests
+	FLOE_TEST_COMMITS=25 testing/fixtures/postgresql run ctest --test-dir build/release --output-on-failure -R Concurrent
 	testing/fixtures/postgresql run $(BIN)/python -m pytest -m slow
 
 .PHONY: sanitize

@@ -19,7 +19,7 @@ constexpr int64_t kAppends = 25;
 // Of the mix, which is many tests: FLOE_TEST_COMMITS, or so few that all of them take seconds.
 int64_t mixed_commits() {
   const char* text = std::getenv("FLOE_TEST_COMMITS");
-  return text ? std::stoll(text) : 8;
+  return text ? std::stoll(text) : 10;
 }
 
 // Otherwise the table forgets its oldest metadata files, which stay.
