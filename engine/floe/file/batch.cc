@@ -690,9 +690,31 @@ arrow::ArrayVector known_columns(const arrow::ArrayVector& arrays, const std::ve
   return out;
 }
 
+namespace {
+
+int64_t bytes_of(const arrow::Array& array) {
+  const arrow::ArrayData& data = *array.data();
+  if (data.length == 0) return 0;
+  const int64_t nulls = data.buffers[0] ? data.length / 8 : 0;
+  if (data.type->id() == arrow::Type::STRING || data.type->id() == arrow::Type::BINARY) {
+    const auto* offsets = data.GetValues<int32_t>(1);
+    return nulls + data.length * static_cast<int64_t>(sizeof(int32_t)) + offsets[data.length] - offsets[0];
+  }
+  const int width = data.type->bit_width();
+  if (width > 0) return nulls + data.length * width / 8;
+  return arrow::util::ReferencedBufferSize(array).ValueOr(0);
+}
+
+}  // namespace
+
+int64_t bytes_of(const arrow::RecordBatch& batch) {
+  int64_t bytes = 0;
+  for (const auto& column : batch.columns()) bytes += bytes_of(*column);
+  return bytes;
+}
+
 std::shared_ptr<arrow::RecordBatch> compact(const std::shared_ptr<arrow::RecordBatch>& batch) {
-  const auto used = arrow::util::ReferencedBufferSize(*batch);
-  if (!used.ok() || arrow::util::TotalBufferSize(*batch) <= 2 * *used) return batch;
+  if (arrow::util::TotalBufferSize(*batch) <= 2 * bytes_of(*batch)) return batch;
   arrow::ArrayVector columns;
   for (const auto& column : batch->columns()) {
     auto copy = arrow::Concatenate({column});

@@ -41,6 +41,10 @@ class BatchFitter {
 arrow::ArrayVector known_columns(const arrow::ArrayVector& columns, const std::vector<Field>& file_fields,
                                  const std::vector<Field>& table_fields);
 
+// What the rows take in memory, about, whatever else their buffers hold. Quicker than Arrow's ReferencedBufferSize,
+// which many small batches feel.
+int64_t bytes_of(const arrow::RecordBatch& batch);
+
 // The same rows, copied where they would keep a much larger batch in memory.
 std::shared_ptr<arrow::RecordBatch> compact(const std::shared_ptr<arrow::RecordBatch>& batch);
 

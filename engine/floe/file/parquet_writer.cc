@@ -1,7 +1,6 @@
 #include "floe/file/parquet_writer.h"
 
 #include <arrow/api.h>
-#include <arrow/util/byte_size.h>
 #include <arrow/util/key_value_metadata.h>
 #include <arrow/util/thread_pool.h>
 #include <fmt/format.h>
@@ -154,6 +153,10 @@ struct ParquetWriter::State {
         use_threads(threads),
         nans(file_schema) {}
 
+  // First, so that it goes last: what the file has in memory, counted where it is allocated. Of buffers that grow by
+  // doubling, and of what encoders keep, sizes of encoded bytes tell half.
+  arrow::ProxyMemoryPool memory{page_pool()};
+
   const std::string location;
   const Schema table_schema;
   const Schema file_schema;  // without columns of type unknown
@@ -195,7 +198,7 @@ struct ParquetWriter::State {
     const std::vector<bool> dictionary =
         choose_dictionaries(sample, descriptor.num_columns(), whole_file,
                             {.dictionary_bytes = options->dictionary_bytes, .rows = options->row_group_rows});
-    auto properties = writer_properties(*options, descriptor, dictionary, page_pool());
+    auto properties = writer_properties(*options, descriptor, dictionary, &memory);
     auto metadata = arrow::key_value_metadata({"iceberg.schema"}, {to_json(table_schema)});
     auto tapped = std::make_unique<RowGroupTap>(
         parquet::ParquetFileWriter::Open(output->stream(), schema, std::move(properties), std::move(metadata)), schema);
@@ -205,9 +208,8 @@ struct ParquetWriter::State {
     column_tasks = std::make_unique<ColumnTasks>(file_schema.fields.size());
     parquet::ArrowWriterProperties::Builder arrow_properties;
     arrow_properties.set_use_threads(use_threads)->set_executor(column_tasks.get());
-    check(
-        parquet::arrow::FileWriter::Make(page_pool(), std::move(file), arrow_schema, arrow_properties.build(), &writer),
-        location);
+    check(parquet::arrow::FileWriter::Make(&memory, std::move(file), arrow_schema, arrow_properties.build(), &writer),
+          location);
     tap = opened;
     for (const auto& batch : std::exchange(sample, {})) encode(batch);
     sample_bytes = 0;
@@ -215,7 +217,7 @@ struct ParquetWriter::State {
 
   // Each column of a batch costs something whatever its size, and files of many partitions get small ones.
   void gather_or_encode(const std::shared_ptr<arrow::RecordBatch>& batch) {
-    const int64_t bytes = arrow::util::ReferencedBufferSize(*batch).ValueOr(0);
+    const int64_t bytes = bytes_of(*batch);
     if (bytes < kSmallBytes) {
       gathered.push_back(compact(batch));
       gathered_bytes += bytes;
@@ -235,7 +237,7 @@ struct ParquetWriter::State {
 
   // In steps, so that neither a huge batch nor wide rows take a row group far beyond its size.
   void encode(const std::shared_ptr<arrow::RecordBatch>& batch) {
-    const int64_t bytes = std::max<int64_t>(arrow::util::ReferencedBufferSize(*batch).ValueOr(0), 1);
+    const int64_t bytes = std::max<int64_t>(bytes_of(*batch), 1);
     const int64_t steps = std::min(batch->num_rows(), (bytes + kEncodeBytes - 1) / kEncodeBytes);
     column_tasks->set_small(bytes < kSmallBytes);
     for (int64_t step = 0; step < steps; ++step) {
@@ -249,6 +251,10 @@ struct ParquetWriter::State {
 
   // Writes the row group. The next one is not begun before there are rows for it, so that none is empty.
   void end_row_group() {
+    if (!writer) {
+      if (sample.empty()) return;
+      begin(false);
+    }
     encode_gathered();
     if (row_group_bytes() == 0) return;
     tap->row_group()->Close();
@@ -256,14 +262,14 @@ struct ParquetWriter::State {
   }
 
   // What the row group being written will take.
-  int64_t row_group_bytes(double compression = kExpectedCompression) const {
+  int64_t row_group_bytes() const {
     const parquet::RowGroupWriter* group = tap && !row_group_ended ? tap->row_group() : nullptr;
     if (group == nullptr) return 0;
     const auto buffered = group->estimated_buffered_stats();
     const auto waiting = static_cast<double>(buffered.def_level_bytes + buffered.rep_level_bytes +
                                              buffered.value_bytes + buffered.dict_bytes);
     return group->total_compressed_bytes() + group->total_compressed_bytes_written() +
-           static_cast<int64_t>(waiting * compression);
+           static_cast<int64_t>(waiting * kExpectedCompression);
   }
 };
 
@@ -282,7 +288,7 @@ void ParquetWriter::write(const arrow::RecordBatch& batch) {
     state_->nans.add(*columns);
     if (state_->writer) return state_->gather_or_encode(columns);
     state_->sample_rows += columns->num_rows();
-    state_->sample_bytes += arrow::util::ReferencedBufferSize(*columns).ValueOr(0);
+    state_->sample_bytes += bytes_of(*columns);
     state_->sample.push_back(compact(columns));
     if (state_->sample_rows >= kSampleRows || state_->sample_bytes >= kSampleBytes) state_->begin(false);
   });
@@ -296,7 +302,7 @@ int64_t ParquetWriter::bytes_written() const {
 }
 
 int64_t ParquetWriter::bytes_in_memory() const {
-  return state_->sample_bytes + state_->gathered_bytes + state_->row_group_bytes(/*compression=*/1);
+  return state_->sample_bytes + state_->gathered_bytes + state_->memory.bytes_allocated();
 }
 
 void ParquetWriter::end_row_group() {

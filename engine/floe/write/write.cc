@@ -26,6 +26,10 @@ namespace {
 // Batches are worked on in pieces: what is copied at a time (to fit the table, to split by partition) is one piece.
 constexpr int64_t kPieceRows = 131'072;
 constexpr int64_t kPieceBytes = 32 << 20;
+// Where rows of a piece fall into many partitions, pieces are put together until each gets about so many rows: files
+// take few rows at a time at a much higher price.
+constexpr int64_t kPartRows = 2'048;
+constexpr int64_t kTogetherBytes = 48 << 20;
 constexpr int64_t kTargetFileBytes = 512 << 20;
 constexpr double kSlack = 0.05;      // a file may be larger than its target by this part of it
 constexpr double kFirstGuess = 0.5;  // encoded bytes of a byte in memory, before the first rows are encoded
@@ -160,7 +164,6 @@ class Outputs {
       writers.emplace_back(output.writer->bytes_in_memory(), output.writer.get());
       total += writers.back().first;
     }
-    if (writers.size() > 1) limit = limit * 2 / 3;  // what many small buffers take beyond what is in them
     if (total <= limit) return;
     std::sort(writers.begin(), writers.end(), std::greater<>());
     size_t ended = 0;
@@ -252,7 +255,36 @@ class Writing {
 
   void write(const arrow::RecordBatch& piece) {
     poll();
-    const BatchPtr rows = fitter_.fit(piece);
+    BatchPtr rows = fitter_.fit(piece);
+    if (order_ || (together_.empty() && rows->num_rows() >= last_parts_ * kPartRows))
+      return distribute(std::move(rows));
+    rows_together_ += rows->num_rows();
+    bytes_together_ += bytes_of(*rows);
+    together_.push_back(std::move(rows));
+    if (rows_together_ >= last_parts_ * kPartRows || bytes_together_ >= kTogetherBytes) distribute_together();
+  }
+
+  std::vector<DataFile> finish() {
+    poll();
+    if (!together_.empty()) distribute_together();
+    outputs_.finish_open();
+    if (aside_) write_aside();
+    return outputs_.take_files();
+  }
+
+  void discard() noexcept { outputs_.discard(); }
+
+ private:
+  using BatchPtr = std::shared_ptr<arrow::RecordBatch>;
+
+  void distribute_together() {
+    rows_together_ = bytes_together_ = 0;
+    distribute(check(arrow::ConcatenateRecordBatches(std::exchange(together_, {})),
+                     fmt::format("table {}: splitting rows by partition", options_.table_name)));
+  }
+
+  // To the partitions' files, or aside.
+  void distribute(BatchPtr rows) {
     std::vector<int32_t> numbers = partitioner_.number(*rows);
     while (outputs_.partitions() < partitioner_.size()) {
       outputs_.add_partition(partitioner_.values(outputs_.partitions()));
@@ -265,21 +297,11 @@ class Writing {
       put_aside(parts.back().rows, aside);
       parts.pop_back();
     }
+    rows.reset();
+    last_parts_ = static_cast<int64_t>(parts.size());
     parallel_for(parts.size(), [&](size_t i) { outputs_.write(parts[i].partition, *parts[i].rows); });
     outputs_.free_memory(options_.row_group_memory);
   }
-
-  std::vector<DataFile> finish() {
-    poll();
-    outputs_.finish_open();
-    if (aside_) write_aside();
-    return outputs_.take_files();
-  }
-
-  void discard() noexcept { outputs_.discard(); }
-
- private:
-  using BatchPtr = std::shared_ptr<arrow::RecordBatch>;
 
   void poll() const {
     if (options_.stop.IsStopRequested()) throw Cancelled(fmt::format("table {}: write stopped", options_.table_name));
@@ -341,6 +363,10 @@ class Writing {
   std::optional<RowOrder> order_;
   std::optional<ExternalSort> aside_;
   int32_t max_open_ = 1;
+  int64_t last_parts_ = 1;  // into how many partitions the last rows fell
+  std::vector<BatchPtr> together_;
+  int64_t rows_together_ = 0;
+  int64_t bytes_together_ = 0;
   Outputs outputs_;
 };
 
