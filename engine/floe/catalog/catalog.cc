@@ -12,7 +12,7 @@ namespace {
 
 // What the URI says where "type" does not.
 std::string type_of(const std::string& name, const Properties& properties) {
-  const std::string type = string_property(properties, "type", "");
+  std::string type = string_property(properties, "type", "");
   if (!type.empty()) return type;
   const std::string uri = string_property(properties, "uri", "");
   const std::string scheme = uri.substr(0, uri.find(':'));

@@ -421,7 +421,7 @@ std::vector<TableIdentifier> SqlCatalog::list_tables(const Namespace& ns) {
   for (SqlValues& row : database_.query("SELECT table_name FROM iceberg_tables WHERE catalog_name = :c AND "
                                         "table_namespace = :ns" +
                                             only_tables_ + " ORDER BY table_name",
-                                        {name_, key_of(ns)})) {
+                                        {name_, key})) {
     tables.push_back({ns, std::move(row[0])});
   }
   return tables;

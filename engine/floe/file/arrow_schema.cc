@@ -19,7 +19,6 @@ constexpr std::string_view kParquetFieldId = "PARQUET:field_id";
 constexpr std::string_view kOrcFieldId = "iceberg.id";
 constexpr std::string_view kDoc = "doc";
 constexpr std::string_view kExtensionName = "ARROW:extension:name";
-constexpr std::string_view kExtensionMetadata = "ARROW:extension:metadata";
 constexpr int kMaxDepth = 100;  // of nested types in an Arrow schema from outside
 
 std::shared_ptr<arrow::Field> to_arrow_field(const Field& field) {
@@ -266,7 +265,7 @@ std::shared_ptr<arrow::DataType> to_arrow_type(const Type& type) {
     case TypeKind::kStruct: {
       arrow::FieldVector fields;
       for (const Field& field : *type.children) fields.push_back(to_arrow_field(field));
-      return arrow::struct_(std::move(fields));
+      return arrow::struct_(fields);
     }
     case TypeKind::kList:
       return arrow::list(to_arrow_field(type.children->at(0)));

@@ -22,7 +22,7 @@ std::shared_ptr<arrow::DataType> storage_type(const std::shared_ptr<arrow::DataT
     case arrow::Type::STRUCT: {
       arrow::FieldVector fields;
       for (int i = 0; i < type->num_fields(); ++i) fields.push_back(field(i));
-      return arrow::struct_(std::move(fields));
+      return arrow::struct_(fields);
     }
     case arrow::Type::LIST:
       return arrow::list(field(0));
