@@ -852,5 +852,145 @@ PARTITIONS = [
     ),
 ]  # fmt: skip
 
-EVERY = [APPEND, *PARTITIONS, *SCANS, *PLANS, APPENDS, CONTENDED, *LOAD]
+# --- changing rows --------------------------------------------------------------------------------------------------
+
+TABLE_ROWS = 1_000_000
+SOURCE_ROWS = 100_000
+
+
+def changed_rows() -> pa.Table:
+    """Rows with new values: half of them have ids of the table, scattered, the others come behind it."""
+    half = SOURCE_ROWS // 2
+    ids = [*range(7, TABLE_ROWS, TABLE_ROWS // half), *range(TABLE_ROWS, TABLE_ROWS + half)]
+    cats = pc.take(inputs.rows(0, TABLE_ROWS)["cat"], pa.array(ids[:half]))
+    rows = inputs.rows(TABLE_ROWS, SOURCE_ROWS).set_column(0, "id", pa.array(ids))
+    cats = pa.chunked_array([*cats.chunks, *rows["cat"].slice(half).chunks])
+    return rows.set_column(3, "cat", cats).combine_chunks()
+
+
+def changed_tables(make_catalog: Callable[[Path], Any], scratch: Path, properties: dict[str, str]) -> Any:
+    """An iterator over tables of the rows, each to be changed once."""
+    catalog = make_catalog(scratch)
+    catalog.create_namespace("bench")
+    rows = inputs.rows(0, TABLE_ROWS)
+    tables = []
+    for number in range(3):
+        table = catalog.create_table(f"bench.rows{number}", schema=rows.schema, properties=properties)
+        table.append(rows)
+        tables.append(table)
+    return iter(tables)
+
+
+def upserting(keys: list[str], mode: str) -> Prepare:
+    def prepare(data: Path, scratch: Path) -> Run:
+        tables = changed_tables(floe_catalog, scratch, {"write.merge.mode": mode})
+        source = changed_rows()
+
+        def run() -> dict[str, int]:
+            result = next(tables).upsert(source, join_cols=keys)
+            return {"updated": result.rows_updated, "inserted": result.rows_inserted}
+
+        return run
+
+    return prepare
+
+
+def raw_file(scratch: Path) -> Path:
+    file = scratch / "rows.parquet"
+    pq.write_table(inputs.rows(0, TABLE_ROWS), file, compression="zstd")
+    return file
+
+
+def upsert_limit(keys: list[str], rewrite: bool) -> Prepare:
+    def prepare(data: Path, scratch: Path) -> Run:
+        file = raw_file(scratch)
+        source = changed_rows()
+        wanted = source.select(keys)
+        attempt = iter(range(100))
+
+        def run() -> dict[str, int]:
+            number = next(attempt)
+            matched = wanted.join(pq.read_table(file, columns=keys), keys, join_type="inner").num_rows
+            if rewrite:
+                pq.write_table(pq.read_table(file), scratch / f"old{number}.parquet", compression="zstd")
+            pq.write_table(source, scratch / f"new{number}.parquet", compression="zstd")
+            return {"updated": matched, "inserted": source.num_rows - matched}
+
+        return run
+
+    return prepare
+
+
+def upsert_work(name: str, title: str, reach: float, keys: list[str], mode: str, limit: str) -> Work:
+    return Work(
+        name=name,
+        title=title,
+        limit=limit,
+        reach=reach,
+        data=lambda _: None,
+        systems={"limit": upsert_limit(keys, mode == "copy-on-write"), "floe": upserting(keys, mode)},
+    )
+
+
+def deleting(make_catalog: Callable[[Path], Any], mode: str) -> Prepare:
+    def prepare(data: Path, scratch: Path) -> Run:
+        tables = changed_tables(make_catalog, scratch, {"write.delete.mode": mode})
+
+        def run() -> dict[str, int]:
+            table = next(tables)
+            table.delete("i32 < 10000")
+            return {"rows": int(table.current_snapshot().summary["total-records"])}
+
+        return run
+
+    return prepare
+
+
+def delete_limit(rewrite: bool) -> Prepare:
+    def prepare(data: Path, scratch: Path) -> Run:
+        file = raw_file(scratch)
+        attempt = iter(range(100))
+
+        def run() -> dict[str, int]:
+            if not rewrite:
+                return {"found": ds.dataset(file).count_rows(filter=ds.field("i32") < 10_000)}
+            rows = pq.read_table(file)
+            rows = rows.filter(pc.greater_equal(rows["i32"], 10_000))
+            pq.write_table(rows, scratch / f"new{next(attempt)}.parquet", compression="zstd")
+            return {"rows": rows.num_rows}
+
+        return run
+
+    return prepare
+
+
+JOINS = "pyarrow reads the key columns, joins and writes the new rows"
+CHANGES = [
+    upsert_work("upsert", "upsert 100,000 rows into 1 million, merge-on-read", 1.2, ["id"], "merge-on-read", JOINS),
+    upsert_work("upsert-two", "the same, key of two columns", 0.8, ["id", "cat"], "merge-on-read", JOINS),
+    upsert_work("upsert-copy", "the same, copy-on-write", 1.2, ["id"], "copy-on-write",
+                "the same, and reads and writes the table's file"),
+    Work(
+        name="delete",
+        title="delete 1 % of 1 million rows, scattered, merge-on-read",
+        limit="pyarrow finds them",
+        reach=2.5,
+        data=lambda _: None,
+        systems={"limit": delete_limit(False), "floe": deleting(floe_catalog, "merge-on-read")},
+    ),
+    Work(
+        name="delete-copy",
+        title="the same, copy-on-write",
+        limit="pyarrow reads, filters and writes the table's file",
+        reach=1.1,
+        data=lambda _: None,
+        systems={
+            "limit": delete_limit(True),
+            "floe": deleting(floe_catalog, "copy-on-write"),
+            "pyiceberg": deleting(inputs.pyiceberg_catalog, "copy-on-write"),
+        },
+    ),
+]  # fmt: skip
+
+EVERY = [APPEND, *PARTITIONS, *SCANS, *PLANS, APPENDS, CONTENDED, *LOAD, *CHANGES]
 WORKS: dict[str, Work] = {work.name: work for work in EVERY}
