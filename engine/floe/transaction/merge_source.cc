@@ -64,6 +64,21 @@ std::vector<Value> sorted_values(const arrow::Array& values, const Type& type) {
   return sorted;
 }
 
+// Calls `widen` with the rows of the least and the greatest number, if there are any.
+template <typename T, typename F>
+void widen_by_ends(const arrow::Array& values, F&& widen) {
+  const T* numbers = values.data()->GetValues<T>(1);
+  int64_t least = -1, greatest = -1;
+  for (int64_t row = 0; row < values.length(); ++row) {
+    if (values.IsNull(row)) continue;
+    if (least < 0 || numbers[row] < numbers[least]) least = row;
+    if (greatest < 0 || numbers[row] > numbers[greatest]) greatest = row;
+  }
+  if (least < 0) return;
+  widen(least);
+  widen(greatest);
+}
+
 // The values of one partition field that rows of these keys have, in binary form.
 std::unordered_set<std::string> partitions_of(const arrow::Array& values, const Type& type,
                                               const Transform& transform) {
@@ -146,12 +161,27 @@ arrow::ArrayVector KeyColumns::of(const arrow::RecordBatch& batch, const Schema&
 // --- KeyRange --------------------------------------------------------------------------------------------------------
 
 void KeyRange::add(const arrow::Array& values, const Type& type) {
-  for (int64_t i = 0; i < values.length() && !has_nan; ++i) {
-    if (values.IsNull(i)) continue;
-    Value value = value_at(values, i, type);
+  const auto widen = [&](int64_t row) {
+    Value value = value_at(values, row, type);
     has_nan = is_nan(value);
     if (greatest.is_null() || compare(value, greatest, type) > 0) greatest = value;
     if (least.is_null() || compare(value, least, type) < 0) least = std::move(value);
+  };
+  switch (type.kind) {
+    case TypeKind::kInt:
+    case TypeKind::kDate:
+      return widen_by_ends<int32_t>(values, widen);
+    case TypeKind::kLong:
+    case TypeKind::kTime:
+    case TypeKind::kTimestamp:
+    case TypeKind::kTimestampTz:
+    case TypeKind::kTimestampNs:
+    case TypeKind::kTimestampTzNs:
+      return widen_by_ends<int64_t>(values, widen);
+    default:
+      for (int64_t row = 0; row < values.length() && !has_nan; ++row) {
+        if (values.IsValid(row)) widen(row);
+      }
   }
 }
 
@@ -191,6 +221,8 @@ bool MergeSource::may_have(Column& column, const KeyRange& range, const Value& l
   const Type& type = column.field.type;
   if (is_nan(least) || is_nan(greatest) || order(least, greatest, type) > 0) return true;  // not to be trusted
   if (order(range.least, greatest, type) > 0 || order(range.greatest, least, type) < 0) return false;
+  // A key that surely lies between them spares sorting all of them.
+  if (order(range.least, least, type) >= 0 || order(range.greatest, greatest, type) <= 0) return true;
   if (column.sorted.empty()) column.sorted = sorted_values(*column.values, type);
   const auto first =
       std::ranges::partition_point(column.sorted, [&](const Value& v) { return order(v, least, type) < 0; });

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <exception>
 #include <map>
+#include <numeric>
 #include <span>
 #include <utility>
 
@@ -52,12 +53,33 @@ void for_each_batch(arrow::RecordBatchReader& reader, F&& visit) {
 
 const int64_t* int64s(const arrow::Array& column) { return column.data()->GetValues<int64_t>(1); }
 
+// The columns in which rows of the same key may differ, first those that are cheap to read and seldom the same.
+std::vector<int> columns_to_compare(const Schema& schema, const KeyColumns& keys) {
+  const auto is_float = [](const Type& type) {
+    return type.kind == TypeKind::kFloat || type.kind == TypeKind::kDouble;  // of which -0.0 and 0.0 are one key
+  };
+  const std::vector<int32_t> ids = keys.ids();
+  std::vector<int> columns;
+  for (size_t i = 0; i < schema.fields.size(); ++i) {
+    const Field& field = schema.fields[i];
+    if (std::ranges::find(ids, field.id) != ids.end() && !is_float(field.type)) continue;
+    columns.push_back(static_cast<int>(i));
+  }
+  std::ranges::stable_partition(columns, [&](int column) {
+    const TypeKind kind = schema.fields[static_cast<size_t>(column)].type.kind;
+    return kind >= TypeKind::kInt && kind <= TypeKind::kTimestampTzNs;
+  });
+  return columns;
+}
+
 // Joins new rows with the rows of the table as they are in one snapshot.
 class Join {
  public:
   // `rows` has the files that may have one of the keys, and outlives this like all others.
   Join(const LeavingRows& rows, const KeyColumns& keys, const UpsertOptions& options, IoPtr io)
-      : table_(rows.table), plan_(rows.plan), scan_(rows.scan), keys_(keys), options_(options), io_(std::move(io)) {}
+      : table_(rows.table), plan_(rows.plan), scan_(rows.scan), keys_(keys), options_(options), io_(std::move(io)) {
+    if (plan_.schema) compared_ = columns_to_compare(*plan_.schema, keys);
+  }
 
   // The matches of all files that have any.
   std::vector<FileMatches> run(MergeSource& source) const {
@@ -118,28 +140,47 @@ class Join {
                    });
   }
 
-  // Reads of the file only the rows that matched, and compares them with the new ones.
+  // Compares the rows that matched with the new ones: a few columns of them first, more of those that are the same in
+  // these, and so on. Where most rows are updated, most columns are not read.
   void compare(const MergeSource& source, FileMatches& file) const {
-    const bool lineage = table_.format_version >= 3;
-    Schema projection = *plan_.schema;
-    if (lineage) projection.fields.push_back(row_id_field());
-    ScanPlan plan = only(file, std::move(projection), {});
-    plan.parts.front().without = {std::make_shared<const Positions>(all_but(file))};
     file.changed.resize(file.matches.size());
+    std::vector<size_t> same(file.matches.size());  // so far
+    std::iota(same.begin(), same.end(), size_t{0});
+    size_t begin = 0, columns = 1;
+    while (begin < compared_.size() && !same.empty()) {
+      const std::span group = std::span(compared_).subspan(begin, std::min(columns, compared_.size() - begin));
+      compare(source, group, same, begin == 0 && table_.format_version >= 3, file);
+      const size_t before = same.size();
+      std::erase_if(same, [&](size_t match) { return file.changed[match]; });
+      begin += group.size();
+      columns = 2 * same.size() > before ? compared_.size() : 2 * columns;
+    }
+  }
+
+  // Some columns of some of the matches.
+  void compare(const MergeSource& source, std::span<const int> columns, const std::vector<size_t>& matches,
+               bool with_row_ids, FileMatches& file) const {
+    Schema projection;
+    for (const int column : columns) projection.fields.push_back(plan_.schema->fields[column]);
+    if (with_row_ids) projection.fields.push_back(row_id_field());
+    ScanPlan plan = only(file, std::move(projection), {});
+    plan.parts.front().without = {std::make_shared<const Positions>(all_but(file, matches))};
+    const BatchPtr rows = check(source.rows()->SelectColumns({columns.begin(), columns.end()}), kStep);
     size_t at = 0;
     for_each_batch(*read(table_, std::move(plan), scan_, io_), [&](const arrow::RecordBatch& batch) {
-      const auto rows = static_cast<size_t>(batch.num_rows());
-      if (rows > file.matches.size() - at) throw Error("more rows came back than had matched");
-      const BatchPtr wanted = take(source, {file.matches.data() + at, rows});
-      std::vector<uint8_t> differs(rows);
+      const auto count = static_cast<size_t>(batch.num_rows());
+      if (count > matches.size() - at) throw Error("more rows came back than had matched");
+      const std::span these = std::span(matches).subspan(at, count);
+      const BatchPtr wanted = take(rows, file, these);
+      std::vector<uint8_t> differs(count);
       for (int i = 0; i < wanted->num_columns(); ++i) mark_differences(*batch.column(i), *wanted->column(i), differs);
-      std::ranges::copy(differs, file.changed.begin() + static_cast<ptrdiff_t>(at));
-      if (lineage) add_row_ids(*batch.column(batch.num_columns() - 1), file.row_ids);
-      at += rows;
+      for (size_t i = 0; i < count; ++i) file.changed[these[i]] = differs[i];
+      if (with_row_ids) add_row_ids(*batch.column(batch.num_columns() - 1), file.row_ids);
+      at += count;
     });
-    if (at != file.matches.size()) {
+    if (at != matches.size()) {
       throw CorruptFile(fmt::format("{}: {} of its rows matched, and {} came back when they were read again",
-                                    path_of(file), file.matches.size(), at));
+                                    path_of(file), matches.size(), at));
     }
   }
 
@@ -151,12 +192,13 @@ class Join {
     return plan_.parts[file.part].manifest->record_count[entry_of(file)];
   }
 
-  Positions all_but(const FileMatches& file) const {
+  Positions all_but(const FileMatches& file, const std::vector<size_t>& matches) const {
     Positions others;
     int64_t next = 0;
-    for (const KeyMatch& match : file.matches) {
-      others.add_range(next, match.position);
-      next = match.position + 1;
+    for (const size_t match : matches) {
+      const int64_t position = file.matches[match].position;
+      others.add_range(next, position);
+      next = position + 1;
     }
     others.add_range(next, std::max(next, rows_of(file)));
     return others;
@@ -167,11 +209,11 @@ class Join {
     for (int64_t i = 0; i < column.length(); ++i) row_ids.push_back(column.IsNull(i) ? -1 : values[i]);
   }
 
-  static BatchPtr take(const MergeSource& source, std::span<const KeyMatch> matches) {
+  static BatchPtr take(const BatchPtr& source, const FileMatches& file, std::span<const size_t> matches) {
     arrow::Int64Builder rows;
     check(rows.Reserve(static_cast<int64_t>(matches.size())), kStep);
-    for (const KeyMatch& match : matches) rows.UnsafeAppend(match.source);
-    return check(arrow::compute::Take(source.rows(), check(rows.Finish(), kStep)), kStep).record_batch();
+    for (const size_t match : matches) rows.UnsafeAppend(file.matches[match].source);
+    return check(arrow::compute::Take(source, check(rows.Finish(), kStep)), kStep).record_batch();
   }
 
   const TableMetadata& table_;
@@ -180,6 +222,7 @@ class Join {
   const KeyColumns& keys_;
   const UpsertOptions& options_;
   const IoPtr io_;
+  std::vector<int> compared_;  // columns
 };
 
 // The new rows that are to be written, joined part after part as they are asked for; afterwards it is known which rows
