@@ -32,7 +32,7 @@
 namespace floe {
 namespace {
 
-constexpr size_t kWriteBuffer = 256 << 10;        // small writes are gathered up to this
+constexpr size_t kWriteBuffer = 64 << 10;         // small writes are gathered up to this
 constexpr int64_t kWaitingBytes = 64 << 20;       // handed to the I/O pool and not yet written
 constexpr int64_t kWriteBackStep = 16 << 20;      // how often the kernel is told to start writing to disk
 constexpr size_t kMaxTransfer = size_t{1} << 30;  // one system call moves at most 2 GiB
