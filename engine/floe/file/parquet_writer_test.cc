@@ -457,6 +457,23 @@ TEST_F(ParquetWriterTest, BytesWrittenFollowTheFile) {
   EXPECT_NEAR(static_cast<double>(before) / static_cast<double>(file.file_size_in_bytes), 1.0, 0.3);
 }
 
+// Also one of so few rows that nothing has been encoded yet.
+TEST_F(ParquetWriterTest, EndedRowGroupsHoldNoMemory) {
+  const Schema schema = numbers_schema();
+  const BatchPtr rows = numbers(schema, 101'000);
+  ParquetWriter writer(*io_, new_location(), schema, parquet_write_options({}, schema), true);
+  for (const auto& [begin, count] : {std::pair(0, 1'000), std::pair(1'000, 100'000)}) {
+    writer.write(*rows->Slice(begin, count));
+    const int64_t before = writer.bytes_in_memory();
+    EXPECT_GT(before, 4 * count);
+    writer.end_row_group();
+    while (writer.bytes_in_memory() > before / 4) usleep(1'000);  // until what was passed on is written
+  }
+  const DataFile file = writer.finish();
+  EXPECT_THAT(file.split_offsets, SizeIs(2));
+  expect_same(file, schema, {rows});
+}
+
 TEST_F(ParquetWriterTest, PagesHaveAnIndex) {
   const Schema schema = numbers_schema();
   const DataFile file = write(schema, {numbers(schema, 100'000)}, {{"write.parquet.page-row-limit", "10000"}});

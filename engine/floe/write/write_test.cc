@@ -524,6 +524,24 @@ TEST_F(Write, ManyOpenFilesShareTheirMemory) {
   EXPECT_TRUE(early);
 }
 
+// Pieces that were put together first, then others, because the rows of one fall into few partitions.
+TEST_F(Write, RowsOfManyPartitionsStayInTheirOrder) {
+  const TableMetadata metadata = table("identity");
+  MadeBatches batches(90, [](int i) {
+    const int32_t partitions = i / 30 == 1 ? 2 : 150;
+    return rows(i * 10'000, 10'000, [&](int64_t id) { return static_cast<int32_t>(id % partitions); });
+  });
+  const auto files = write_data_files(metadata, batches, *io_, {.table_name = "db.t"});
+  ASSERT_EQ(files.size(), 150);
+  int64_t total = 0;
+  for (const DataFile& file : files) {
+    const std::vector<int64_t> ids = read_ids(metadata, file);
+    EXPECT_TRUE(std::ranges::is_sorted(ids)) << file.file_path;
+    total += static_cast<int64_t>(ids.size());
+  }
+  EXPECT_EQ(total, 900'000);
+}
+
 // A partition that gets a row of each batch must not keep all the batches.
 TEST_F(Write, ARarePartitionDoesNotKeepBatchesInMemory) {
   const TableMetadata metadata = table("identity");
