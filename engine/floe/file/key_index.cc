@@ -59,6 +59,11 @@ struct EncodedKeys {
   std::vector<uint8_t> bytes;
   std::vector<int64_t> begins;     // rows + 1
   std::vector<uint8_t> matchless;  // rows that match nothing; empty if there are none
+
+  std::string_view operator[](int64_t row) const {
+    return {reinterpret_cast<const char*>(bytes.data()) + begins[row],
+            static_cast<size_t>(begins[row + 1] - begins[row])};
+  }
 };
 
 const arrow::Array& storage_of(const arrow::Array& array) {
@@ -204,6 +209,39 @@ uint64_t hash_of(std::string_view key) {
   return mix(hash ^ rest, 0x94d049bb133111eb);
 }
 
+// One column whose values fit into a hash: two of them are the same where their hashes are.
+bool hashes_tell(const std::vector<Type>& types) {
+  const TypeKind kind = types.front().kind;
+  return types.size() == 1 && kind >= TypeKind::kInt && kind <= TypeKind::kTimestampTzNs && kind != TypeKind::kDecimal;
+}
+
+// Of two different numbers two different ones.
+uint64_t hash_of(uint64_t number) {
+  number = (number ^ (number >> 33)) * 0xff51afd7ed558ccd;
+  number = (number ^ (number >> 33)) * 0xc4ceb9fe1a85ec53;
+  return number ^ (number >> 33);
+}
+
+template <typename T>
+std::vector<uint64_t> hashes_of(const arrow::Array& column, bool zeros_equal) {
+  const T* values = column.data()->template GetValues<T>(1);
+  std::vector<uint64_t> hashes(static_cast<size_t>(column.length()));
+  for (int64_t i = 0; i < column.length(); ++i) {
+    T value = values[i];
+    normalize(value, zeros_equal);
+    uint64_t bits = 0;
+    std::memcpy(&bits, &value, sizeof value);
+    hashes[i] = hash_of(bits);
+  }
+  return hashes;
+}
+
+std::vector<uint64_t> hashes_of(const Type& type, const arrow::Array& column, bool zeros_equal) {
+  if (type.kind == TypeKind::kFloat) return hashes_of<float>(column, zeros_equal);
+  if (type.kind == TypeKind::kDouble) return hashes_of<double>(column, zeros_equal);
+  return width_of(type) == 4 ? hashes_of<int32_t>(column, false) : hashes_of<int64_t>(column, false);
+}
+
 }  // namespace
 
 struct KeyIndex::State {
@@ -221,6 +259,8 @@ struct KeyIndex::State {
   std::vector<int64_t> row_of;     // the first row that has it
   std::vector<std::pair<int64_t, int64_t>> duplicates;
   int64_t rows = 0;
+  bool exact = false;     // hashes_tell(types): then there are no bytes,
+  int64_t null_row = -1;  // and this is the first row that is null, if that is a value
 
   std::string_view key(int64_t k) const {
     return {reinterpret_cast<const char*>(bytes.data()) + begins[k], static_cast<size_t>(begins[k + 1] - begins[k])};
@@ -231,20 +271,28 @@ struct KeyIndex::State {
     const size_t mask = slots.size() - 1;
     for (size_t at = hash & mask;; at = (at + 1) & mask) {
       const Slot& slot = slots[at];
-      if (slot.key < 0 || (slot.hash == hash && key(slot.key) == wanted)) return at;
+      if (slot.key < 0 || (slot.hash == hash && (exact || key(slot.key) == wanted))) return at;
     }
   }
 
   void insert(uint64_t hash, std::string_view wanted, int64_t row) {
     Slot& slot = slots[slot_of(hash, wanted)];
-    if (slot.key >= 0) {
-      if (duplicates.size() < kDuplicatesKept) duplicates.emplace_back(row_of[slot.key], row);
-      return;
-    }
+    if (slot.key >= 0) return add_duplicate(row_of[slot.key], row);
     slot = {hash, static_cast<int64_t>(row_of.size())};
+    row_of.push_back(row);
+    if (exact) return;
     bytes.insert(bytes.end(), wanted.begin(), wanted.end());
     begins.push_back(static_cast<int64_t>(bytes.size()));
-    row_of.push_back(row);
+  }
+
+  void insert_null(int64_t row) {
+    if (!options.nulls_equal) return;
+    if (null_row >= 0) return add_duplicate(null_row, row);
+    null_row = row;
+  }
+
+  void add_duplicate(int64_t first, int64_t second) {
+    if (duplicates.size() < kDuplicatesKept) duplicates.emplace_back(first, second);
   }
 
   // Half of the slots stay empty.
@@ -263,18 +311,10 @@ struct KeyIndex::State {
   }
 };
 
-namespace {
-
-std::string_view key_at(const EncodedKeys& keys, int64_t row) {
-  return {reinterpret_cast<const char*>(keys.bytes.data()) + keys.begins[row],
-          static_cast<size_t>(keys.begins[row + 1] - keys.begins[row])};
-}
-
-}  // namespace
-
 KeyIndex::KeyIndex(std::vector<Type> types, KeyIndexOptions options) : state_(std::make_unique<State>()) {
   if (types.empty()) throw InvalidArgument("a key needs at least one column");
   for (const Type& type : types) width_of(type);
+  state_->exact = hashes_tell(types);
   state_->types = std::move(types);
   state_->options = options;
 }
@@ -283,12 +323,21 @@ KeyIndex::~KeyIndex() = default;
 
 void KeyIndex::add(const arrow::ArrayVector& columns) {
   State& state = *state_;
-  const EncodedKeys keys = encode(state.types, columns, state.options);
   const int64_t rows = columns.front()->length();
   state.make_room(static_cast<size_t>(rows));
+  if (state.exact) {
+    const arrow::Array& column = *columns.front();
+    const auto hashes = hashes_of(state.types.front(), column, state.options.zeros_equal);
+    for (int64_t i = 0; i < rows; ++i) {
+      column.IsNull(i) ? state.insert_null(state.rows + i) : state.insert(hashes[i], {}, state.rows + i);
+    }
+    state.rows += rows;
+    return;
+  }
+  const EncodedKeys keys = encode(state.types, columns, state.options);
   for (int64_t i = 0; i < rows; ++i) {
     if (!keys.matchless.empty() && keys.matchless[i]) continue;
-    const std::string_view key = key_at(keys, i);
+    const std::string_view key = keys[i];
     state.insert(hash_of(key), key, state.rows + i);
   }
   state.rows += rows;
@@ -298,34 +347,52 @@ void KeyIndex::find(const arrow::ArrayVector& columns, std::vector<int64_t>& row
   // Hashes of a group of rows first, so that the processor fetches their slots side by side.
   constexpr int64_t kGroup = 64;
   const State& state = *state_;
-  const EncodedKeys keys = encode(state.types, columns, state.options);
   const int64_t n = columns.front()->length();
   rows.assign(n, -1);
-  if (state.row_of.empty()) return;
   const size_t mask = state.slots.size() - 1;
+  if (state.exact) {
+    const arrow::Array& column = *columns.front();
+    const auto wanted = hashes_of(state.types.front(), column, state.options.zeros_equal);
+    for (int64_t i = 0; i < n; ++i) {
+      if (i + kGroup < n) __builtin_prefetch(&state.slots[wanted[i + kGroup] & mask]);
+      const int64_t key = state.slots[state.slot_of(wanted[i], {})].key;
+      if (column.IsNull(i)) {
+        rows[i] = state.null_row;
+      } else if (key >= 0) {
+        rows[i] = state.row_of[key];
+      }
+    }
+    return;
+  }
+  if (state.row_of.empty()) return;
+  const EncodedKeys keys = encode(state.types, columns, state.options);
   uint64_t hashes[kGroup];
   for (int64_t begin = 0; begin < n; begin += kGroup) {
     const int64_t end = std::min(begin + kGroup, n);
     for (int64_t i = begin; i < end; ++i) {
-      hashes[i - begin] = hash_of(key_at(keys, i));
+      hashes[i - begin] = hash_of(keys[i]);
       __builtin_prefetch(&state.slots[hashes[i - begin] & mask]);
     }
     for (int64_t i = begin; i < end; ++i) {
       if (!keys.matchless.empty() && keys.matchless[i]) continue;
-      const int64_t key = state.slots[state.slot_of(hashes[i - begin], key_at(keys, i))].key;
+      const int64_t key = state.slots[state.slot_of(hashes[i - begin], keys[i])].key;
       if (key >= 0) rows[i] = state.row_of[key];
     }
   }
 }
 
 void KeyIndex::hash(const arrow::ArrayVector& columns, std::vector<uint64_t>& hashes) const {
+  if (state_->exact) {
+    hashes = hashes_of(state_->types.front(), *columns.front(), state_->options.zeros_equal);
+    return;
+  }
   const EncodedKeys keys = encode(state_->types, columns, state_->options);
   hashes.clear();
-  for (int64_t i = 0; i < columns.front()->length(); ++i) hashes.push_back(hash_of(key_at(keys, i)));
+  for (int64_t i = 0; i < columns.front()->length(); ++i) hashes.push_back(hash_of(keys[i]));
 }
 
 int64_t KeyIndex::rows() const { return state_->rows; }
-int64_t KeyIndex::keys() const { return static_cast<int64_t>(state_->row_of.size()); }
+int64_t KeyIndex::keys() const { return static_cast<int64_t>(state_->row_of.size()) + (state_->null_row >= 0 ? 1 : 0); }
 
 size_t KeyIndex::memory_use() const {
   const State& state = *state_;

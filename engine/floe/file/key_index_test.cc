@@ -55,6 +55,36 @@ TEST(KeyIndex, NullIsAValueOrMatchesNothing) {
   EXPECT_EQ(sql.keys(), 1);
 }
 
+TEST(KeyIndex, NullsAreDuplicatesOnlyWhereTheyAreValues) {
+  for (const Type& type : {kLong, kString, primitive(TypeKind::kInt)}) {
+    const auto rows = column(type, {Value(), Value()});
+    KeyIndex equal({type}, {.nulls_equal = true});
+    equal.add({rows});
+    EXPECT_THAT(equal.duplicates(), ElementsAre(Pair(0, 1)));
+    EXPECT_EQ(equal.keys(), 1);
+    EXPECT_THAT(find(equal, {rows}), ElementsAre(0, 0));
+    KeyIndex sql({type}, {.nulls_equal = false});
+    sql.add({rows});
+    EXPECT_TRUE(sql.duplicates().empty());
+    EXPECT_EQ(sql.keys(), 0);
+  }
+}
+
+TEST(KeyIndex, HashesAreThoseOfTheKey) {
+  for (const std::vector<Type>& types : {std::vector{kDouble}, std::vector{kDouble, kLong}}) {
+    KeyIndex index(types, {.nulls_equal = false, .zeros_equal = true});
+    arrow::ArrayVector columns{column(kDouble, {0.0, -0.0, std::nan("1"), -std::nan("2"), 1.0})};
+    if (types.size() == 2) columns.push_back(column(kLong, std::vector<Value>(5, int64_t{7})));
+    std::vector<uint64_t> hashes;
+    index.hash(columns, hashes);
+    ASSERT_EQ(hashes.size(), 5);
+    EXPECT_EQ(hashes[0], hashes[1]);
+    EXPECT_EQ(hashes[2], hashes[3]);
+    EXPECT_NE(hashes[0], hashes[2]);
+    EXPECT_NE(hashes[0], hashes[4]);
+  }
+}
+
 TEST(KeyIndex, ColumnsDoNotRunIntoEachOther) {
   KeyIndex index({kString, kString});
   index.add({column(kString, {std::string("ab"), std::string("a")}), column(kString, {std::string("c"), Value()})});
