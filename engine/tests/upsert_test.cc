@@ -286,7 +286,9 @@ TEST_F(UpsertTest, ZerosAreOneKeyAndNansToo) {
   append(table, {row(2, "b", std::nan("1"))});
   EXPECT_THAT(counted(upsert(table, {row(3, "c", -0.0)}, {.keys = {"number"}})), ElementsAre(1, 0, 0, 0));
   EXPECT_THAT(lines(table, {.select = {"id", "text"}}), ElementsAre("2|b", "3|c"));
-  // A file whose bounds are -0.0, and a source of which the least value is 0.0.
+  // Files whose bounds are of the other sign than the only key.
+  EXPECT_THAT(counted(upsert(table, {row(3, "c", 0.0)}, {.keys = {"number"}})), ElementsAre(1, 0, 0, 0));
+  EXPECT_THAT(counted(upsert(table, {row(3, "c", -0.0)}, {.keys = {"number"}})), ElementsAre(1, 0, 0, 0));
   EXPECT_THAT(counted(upsert(table, {row(4, "d", 0.0), row(5, "e", -std::nan("2"))}, {.keys = {"number"}})),
               ElementsAre(2, 0, 0, 0));
   EXPECT_THAT(lines(table, {.select = {"id", "text"}}), ElementsAre("4|d", "5|e"));
