@@ -939,7 +939,8 @@ def deleting(make_catalog: Callable[[Path], Any], mode: str) -> Prepare:
         def run() -> dict[str, int]:
             table = next(tables)
             table.delete("i32 < 10000")
-            return {"rows": int(table.current_snapshot().summary["total-records"])}
+            summary = table.current_snapshot().summary
+            return {"rows": int(summary["total-records"]) - int(summary["total-position-deletes"])}
 
         return run
 
@@ -953,7 +954,7 @@ def delete_limit(rewrite: bool) -> Prepare:
 
         def run() -> dict[str, int]:
             if not rewrite:
-                return {"found": ds.dataset(file).count_rows(filter=ds.field("i32") < 10_000)}
+                return {"rows": TABLE_ROWS - ds.dataset(file).count_rows(filter=ds.field("i32") < 10_000)}
             rows = pq.read_table(file)
             rows = rows.filter(pc.greater_equal(rows["i32"], 10_000))
             pq.write_table(rows, scratch / f"new{next(attempt)}.parquet", compression="zstd")
