@@ -77,6 +77,14 @@ UpsertCounts Table::upsert(arrow::RecordBatchReader& rows, const UpsertOptions& 
   }
 }
 
+bool Table::apply_changes(const KeyChanges& changes, const KeyChangeOptions& options, WriteOptions write) {
+  const arrow::StopToken stop = write.stop;
+  Transaction transaction(*catalog_, loaded_);
+  const bool any = floe::apply_changes(transaction, changes, options, std::move(write));
+  loaded_ = transaction.commit(stop);
+  return any;
+}
+
 void Table::add_files(const std::vector<std::string>& locations, const AddFilesOptions& options,
                       const arrow::StopToken& stop) {
   Transaction transaction(*catalog_, loaded_);

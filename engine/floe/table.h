@@ -19,6 +19,7 @@
 #include "floe/transaction/add_files.h"
 #include "floe/transaction/append.h"
 #include "floe/transaction/overwrite.h"
+#include "floe/transaction/row_delta.h"
 #include "floe/transaction/upsert.h"
 #include "floe/write/write.h"
 
@@ -58,6 +59,10 @@ class Table {
   // Updates the rows that have the same key as one of the stream and differ from it, and inserts those that have none.
   // If others change the same rows meanwhile, it is done again on what they made of the table.
   UpsertCounts upsert(arrow::RecordBatchReader& rows, const UpsertOptions& options = {}, WriteOptions write = {});
+
+  // Deletes and replaces rows by key without reading the table, for streams of changes. False: there were none, and
+  // nothing happened. See transaction/row_delta.h for what it costs readers.
+  bool apply_changes(const KeyChanges& changes, const KeyChangeOptions& options = {}, WriteOptions write = {});
 
   // Adds Parquet files that are there already, by their locations.
   void add_files(const std::vector<std::string>& locations, const AddFilesOptions& options = {},

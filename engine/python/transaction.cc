@@ -103,6 +103,26 @@ class TransactionHandle {
     return to_dict(counts);
   }
 
+  bool apply_changes(const nb::object& upserts, const nb::object& deletes, std::vector<std::string> keys,
+                     bool case_sensitive, const Properties& snapshot_properties, const std::string& branch) {
+    arrow::StopSource stop;
+    Call call(stop);
+    const auto rows_of = [&](const nb::object& source) {
+      return source.is_none() ? std::unique_ptr<arrow::RecordBatchReader>() : import_stream(source, call);
+    };
+    const std::unique_ptr<arrow::RecordBatchReader> upserted = rows_of(upserts), deleted = rows_of(deletes);
+    bool any = false;
+    call.run([&] {
+      any = floe::apply_changes(transaction_, {.upserts = upserted.get(), .deletes = deleted.get()},
+                                {.keys = std::move(keys),
+                                 .case_sensitive = case_sensitive,
+                                 .branch = branch,
+                                 .snapshot_properties = snapshot_properties},
+                                {.stop = stop.token()});
+    });
+    return any;
+  }
+
   void add_files(const std::vector<std::string>& locations, bool refuse_duplicates,
                  const Properties& snapshot_properties, const std::string& branch) {
     arrow::StopSource stop;
@@ -196,6 +216,10 @@ void bind_transaction(nb::module_& m) {
            nb::arg("case_sensitive"), nb::arg("update_matched"), nb::arg("delete_matched"), nb::arg("insert_unmatched"),
            nb::arg("snapshot_properties"), nb::arg("branch"), nb::arg("mode") = nb::none(),
            "Updates the rows that have the same key as one of the stream, and inserts those that have none.")
+      .def("apply_changes", &TransactionHandle::apply_changes, nb::arg("upserts") = nb::none(),
+           nb::arg("deletes") = nb::none(), nb::kw_only(), nb::arg("keys"), nb::arg("case_sensitive"),
+           nb::arg("snapshot_properties"), nb::arg("branch"),
+           "Deletes and replaces rows by key, without reading the table. False if there are no changes.")
       .def("add_files", &TransactionHandle::add_files, nb::arg("locations"), nb::kw_only(),
            nb::arg("refuse_duplicates"), nb::arg("snapshot_properties"), nb::arg("branch"),
            "Adds Parquet files that are there already, as one snapshot.")

@@ -70,6 +70,10 @@ void delete_some(Table& table) { table.delete_rows({.filter = parse_filter("id =
 void delete_on_read(Table& table) {
   table.delete_rows({.filter = parse_filter("id = 3 or id = 12"), .mode = DeleteMode::kMergeOnRead});
 }
+void change_by_key(Table& table) {
+  const auto upserts = rows(18, 4), deletes = rows(3, 1);
+  table.apply_changes({.upserts = upserts.get(), .deletes = deletes.get()}, {.keys = {"id"}});
+}
 void overwrite_partitions(Table& table) { table.overwrite_partitions(*rows(4, 3)); }
 void upsert(Table& table, DeleteMode mode) {
   // 18 and 19 are there, with other texts.
@@ -153,6 +157,7 @@ INSTANTIATE_TEST_SUITE_P(Operations, Faults,
                                          std::pair{"Overwrite", &overwrite}, std::pair{"ReplaceAll", &replace_all},
                                          std::pair{"DeleteFiles", &delete_files}, std::pair{"DeleteSome", &delete_some},
                                          std::pair{"DeleteOnRead", &delete_on_read},
+                                         std::pair{"ChangeByKey", &change_by_key},
                                          std::pair{"OverwritePartitions", &overwrite_partitions},
                                          std::pair{"UpsertByCopy", &upsert_by_copy},
                                          std::pair{"UpsertOnRead", &upsert_on_read},

@@ -19,7 +19,6 @@ namespace {
 using ArrayPtr = std::shared_ptr<arrow::Array>;
 
 constexpr std::string_view kCodecKey = "write.avro.compression-codec";
-constexpr std::string_view kLevelKey = "write.avro.compression-level";
 constexpr int64_t kStepRows = 4'096;  // encoded before the file is written to
 
 struct AvroOptions {
@@ -214,9 +213,7 @@ DataFileWriters avro_writers(const Properties& table_properties, const Schema& s
     throw NotSupported(
         fmt::format("{}={}: Avro files are written with gzip, zstd, snappy or uncompressed", kCodecKey, codec));
   }
-  if (table_properties.contains(kLevelKey)) {
-    throw NotSupported(fmt::format("{}: this engine has one level for each codec; remove the property", kLevelKey));
-  }
+  refuse_unknown_properties(table_properties, "write.avro.", {"compression-codec"});
   options->metrics = metrics_modes(table_properties, schema);
   return {.format = FileFormat::kAvro,
           .make = [options = std::shared_ptr<const AvroOptions>(std::move(options))](

@@ -370,6 +370,24 @@ TEST_P(Formats, EveryCodecOfItsProperties) {
   }
 }
 
+TEST_P(Formats, PropertiesThatAreNotHonouredAreRefusedByName) {
+  const bool avro = GetParam() == FileFormat::kAvro;
+  for (const std::string& key :
+       avro ? std::vector<std::string>{"write.avro.compression-level"}
+            : std::vector<std::string>{"write.orc.block-size-bytes", "write.orc.bloom.filter.columns"}) {
+    try {
+      data_file_writers(GetParam(), {{key, "1"}}, wide_schema());
+      FAIL() << key;
+    } catch (const NotSupported& e) {
+      EXPECT_THAT(e.what(), HasSubstr(key));
+    }
+  }
+  if (avro) return;
+  const std::string batch_size = "write.orc.vectorized.batch-size";
+  EXPECT_EQ(read(write(wide_schema(), {wide_rows()}, {{batch_size, "1"}}), wide_schema())->num_rows(), 3);
+  EXPECT_THROW(data_file_writers(GetParam(), {{batch_size, "0"}}, wide_schema()), InvalidArgument);
+}
+
 INSTANTIATE_TEST_SUITE_P(DataFiles, Formats, testing::Values(FileFormat::kAvro, FileFormat::kOrc),
                          [](const auto& format) { return to_string(format.param); });
 

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -42,6 +43,15 @@ struct DataFileWriters {
 // `write.metadata.metrics.*`. Throws InvalidArgument or NotSupported naming the property, and NotSupported naming the
 // column if the format has no such type.
 DataFileWriters data_file_writers(FileFormat format, const Properties& table_properties, const Schema& schema);
+
+// The same for delete files: `write.delete.<name>` in the place of `write.<name>`, neither bloom filters nor
+// `write.metadata.metrics.*`, which are for the columns of data files.
+Properties delete_properties(const Properties& table_properties);
+
+// Throws NotSupported for a property of this prefix that is none of the known ones: nothing that a user asks for is
+// ignored.
+void refuse_unknown_properties(const Properties& properties, std::string_view prefix,
+                               std::initializer_list<std::string_view> known);
 
 std::string_view file_extension(FileFormat format);  // "parquet"
 

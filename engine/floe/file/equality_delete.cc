@@ -48,7 +48,6 @@ KeyPath key_path(const Schema& schema, const Schema& columns, int32_t id) {
   return key;
 }
 
-// A delete may have null in a field that the table requires: no row then matches.
 void make_optional(Field& field) {
   field.required = false;
   if (field.type.kind != TypeKind::kStruct) return;
@@ -58,6 +57,13 @@ void make_optional(Field& field) {
 }
 
 }  // namespace
+
+Schema equality_delete_schema(const Schema& schema, const std::vector<int32_t>& equality_ids) {
+  Schema columns = project(schema, {equality_ids.begin(), equality_ids.end()});
+  columns.identifier_field_ids.clear();
+  for (Field& field : columns.fields) make_optional(field);
+  return columns;
+}
 
 struct EqualityDeletes::State {
   std::vector<int32_t> ids;
@@ -109,8 +115,7 @@ size_t EqualityDeletes::memory_use() const {
 void EqualityDeletes::add(Io& io, const DataFile& file, int64_t sequence_number, const std::string& name_mapping_json,
                           const arrow::StopToken& stop) {
   ParquetReadOptions options;
-  options.projection = state_->columns;
-  for (Field& field : options.projection.fields) make_optional(field);
+  options.projection = equality_delete_schema(state_->columns, state_->ids);
   options.schema = std::make_shared<const Schema>(options.projection);
   options.use_threads = false;
   options.stop = stop;

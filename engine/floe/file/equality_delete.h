@@ -16,6 +16,10 @@
 
 namespace floe {
 
+// The columns of such files: those of the key, inside their structs. All are optional, since a delete may have null in
+// a field that the table requires: no row then matches.
+Schema equality_delete_schema(const Schema& schema, const std::vector<int32_t>& equality_ids);
+
 // The keys of any number of equality delete files with the same equality fields, each with the greatest data sequence
 // number of the files that delete it. A row is deleted if its file's data sequence number is less: so one set serves
 // all data files of a partition (and another one all data files of the table, for the deletes of unpartitioned specs).

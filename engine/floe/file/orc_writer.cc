@@ -21,6 +21,7 @@ namespace {
 
 namespace orc = arrow::adapters::orc;
 
+constexpr int64_t kMostRowsAtOnce = 1 << 20;
 constexpr double kExpectedCompression = 0.3;  // of what is not yet encoded, before there is experience
 
 struct OrcOptions {
@@ -48,6 +49,12 @@ orc::CompressionStrategy strategy_of(const Properties& properties) {
   if (fold_case(text) == "speed") return orc::CompressionStrategy::kSpeed;
   if (fold_case(text) == "compression") return orc::CompressionStrategy::kCompression;
   throw InvalidArgument(fmt::format("write.orc.compression-strategy={}: it is speed or compression", text));
+}
+
+int64_t positive(const Properties& properties, std::string_view key, int64_t otherwise, int64_t most) {
+  const int64_t value = int_property(properties, key, otherwise);
+  if (value < 1 || value > most) throw InvalidArgument(fmt::format("{}={}: it must be from 1 to {}", key, value, most));
+  return value;
 }
 
 // The ORC library's exceptions, which Arrow lets through while it writes, as ours: the store failed.
@@ -138,22 +145,17 @@ class OrcWriter final : public DataFileWriter {
 }  // namespace
 
 DataFileWriters orc_writers(const Properties& table_properties, const Schema& schema) {
-  for (const char* key : {"write.orc.bloom.filter.columns", "write.orc.bloom.filter.fpp"}) {
-    if (table_properties.contains(key)) {
-      throw NotSupported(fmt::format("{}: this engine writes ORC files without bloom filters; remove it", key));
-    }
-  }
+  refuse_unknown_properties(
+      table_properties, "write.orc.",
+      {"compression-codec", "compression-strategy", "stripe-size-bytes", "vectorized.batch-size"});
   auto options = std::make_shared<OrcOptions>();
   options->table_schema = schema;
   options->file_schema = without_unknown(schema);
   options->orc_schema = to_orc_schema(options->file_schema);
   options->write.compression = codec_of(table_properties);
   options->write.compression_strategy = strategy_of(table_properties);
-  options->write.stripe_size = int_property(table_properties, "write.orc.stripe-size-bytes", 64 << 20);
-  if (options->write.stripe_size < 1) {
-    throw InvalidArgument(
-        fmt::format("write.orc.stripe-size-bytes={}: it must be positive", options->write.stripe_size));
-  }
+  options->write.stripe_size = positive(table_properties, "write.orc.stripe-size-bytes", 64 << 20, INT64_MAX);
+  options->write.batch_size = positive(table_properties, "write.orc.vectorized.batch-size", 1024, kMostRowsAtOnce);
   options->metrics = metrics_modes(table_properties, schema);
   const int64_t stripe = options->write.stripe_size;
   return {.format = FileFormat::kOrc,

@@ -12,6 +12,7 @@
 #include "floe/arrow_status.h"
 #include "floe/file/arrow_schema.h"
 #include "floe/file/data_file_reader.h"
+#include "floe/file/data_file_writer.h"
 #include "floe/file/parquet_writer.h"
 #include "floe/spec/metadata_columns.h"
 
@@ -52,22 +53,6 @@ void add_rows(const arrow::RecordBatch& batch, const std::string& location, Posi
     }
     begin = end;
   }
-}
-
-// `write.delete.parquet.*` in the place of `write.parquet.*`, and whole values as bounds.
-Properties delete_properties(const Properties& table_properties) {
-  constexpr std::string_view kDeletePrefix = "write.delete.parquet.", kPrefix = "write.parquet.";
-  constexpr std::string_view kMetrics = "write.metadata.metrics.";
-  Properties properties;
-  for (const auto& [key, value] : table_properties) {
-    if (!key.starts_with(kMetrics)) properties.emplace(key, value);
-  }
-  for (const auto& [key, value] : table_properties) {
-    if (!key.starts_with(kDeletePrefix)) continue;
-    properties.insert_or_assign(std::string(kPrefix) + key.substr(kDeletePrefix.size()), value);
-  }
-  properties.insert_or_assign("write.metadata.metrics.default", "full");
-  return properties;
 }
 
 // Collects rows into batches.
@@ -120,8 +105,9 @@ DataFile write_position_deletes(Io& io, const std::string& location, const Posit
     throw InvalidArgument(fmt::format("{}: there are no position deletes to write", location));
   }
   const Schema schema{.fields = position_delete_fields()};
-  ParquetWriter writer(io, location, schema, parquet_write_options(delete_properties(table_properties), schema),
-                       /*use_threads=*/false);
+  Properties properties = delete_properties(table_properties);
+  properties.insert_or_assign("write.metadata.metrics.default", "full");  // whole paths as bounds
+  ParquetWriter writer(io, location, schema, parquet_write_options(properties, schema), /*use_threads=*/false);
   RowBuffer rows(writer, schema, location);
   const std::string* data_file = nullptr;
   int data_files = 0;

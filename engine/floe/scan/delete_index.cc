@@ -18,13 +18,6 @@ constexpr uint32_t kNone = UINT32_MAX;
   throw CorruptFile(fmt::format("the manifest's entry of the delete file {} {}", manifest.file_path[entry], what));
 }
 
-// Equality deletes of such a spec are the whole table's. Java counts specs of nothing but void fields, which is what
-// version 1 leaves of dropped ones.
-bool is_unpartitioned(const PartitionSpec& spec) {
-  return std::all_of(spec.fields.begin(), spec.fields.end(),
-                     [](const PartitionField& field) { return field.transform.kind == TransformKind::kVoid; });
-}
-
 std::vector<int32_t> equality_ids_of(const Manifest& manifest, size_t entry) {
   const std::string_view bytes = manifest.equality_ids[entry];
   std::vector<int32_t> ids(bytes.size() / sizeof(int32_t));
@@ -72,6 +65,11 @@ bool bounds_decide(const Type& type) {
 }
 
 }  // namespace
+
+bool deletes_globally(const PartitionSpec& spec) {
+  return std::all_of(spec.fields.begin(), spec.fields.end(),
+                     [](const PartitionField& field) { return field.transform.kind == TransformKind::kVoid; });
+}
 
 std::vector<DeleteEntry> AppliedDeletes::files() const {
   std::vector<DeleteEntry> all = positions;
@@ -212,7 +210,7 @@ void DeleteIndex::add_equality(const DeleteEntry& file) {
   const Manifest& from = manifest(file);
   const std::vector<int32_t> ids = equality_ids_of(from, file.entry);
   if (ids.empty()) throw_corrupt(from, file.entry, "does not say which columns its equality deletes compare");
-  Scope& scope = is_unpartitioned(spec_of(from)) ? global_ : scope_of(file);
+  Scope& scope = deletes_globally(spec_of(from)) ? global_ : scope_of(file);
   const auto same =
       std::find_if(scope.sets.begin(), scope.sets.end(), [&](uint32_t set) { return sets_[set].equality_ids == ids; });
   if (same != scope.sets.end()) {

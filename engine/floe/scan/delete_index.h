@@ -14,6 +14,10 @@
 
 namespace floe {
 
+// Whether equality deletes of such a spec are the whole table's. Java counts specs of nothing but void fields, which is
+// what version 1 leaves of dropped ones.
+bool deletes_globally(const PartitionSpec& spec);
+
 // A manifest, and some of its entries.
 struct ManifestPart {
   ManifestReaderPtr reader;

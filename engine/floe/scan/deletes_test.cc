@@ -391,10 +391,15 @@ TEST(Deletes, Trap13SnapshotsFromBeforeAnUpgradeHaveNoRowIds) {
   const int64_t old = *table.metadata.current_snapshot_id;
   table.metadata.format_version = 3;
   EXPECT_THAT(table.column("_row_id"), ElementsAre(std::nullopt, std::nullopt));
+  EXPECT_THAT(table.column("_last_updated_sequence_number"), ElementsAre(std::nullopt, std::nullopt));
   table.append({table.numbers(2, 3)});
   const auto ids = table.column("_row_id");
   EXPECT_EQ(std::set(ids.begin(), ids.end()), (std::set<std::optional<int64_t>>{0, 1, 2}));
-  EXPECT_THAT(table.column("_row_id", {.snapshot_id = old}), ElementsAre(std::nullopt, std::nullopt));
+  const auto updated = table.column("_last_updated_sequence_number");
+  EXPECT_EQ(std::multiset(updated.begin(), updated.end()), (std::multiset<std::optional<int64_t>>{1, 1, 2}));
+  for (const char* column : {"_row_id", "_last_updated_sequence_number"}) {
+    EXPECT_THAT(table.column(column, {.snapshot_id = old}), ElementsAre(std::nullopt, std::nullopt)) << column;
+  }
 }
 
 TEST(Deletes, MetadataColumnsComeBesideTheOthers) {

@@ -10,6 +10,7 @@
 #include "floe/error.h"
 #include "floe/manifest/manifest.h"
 #include "floe/parallel.h"
+#include "floe/scan/delete_index.h"
 #include "floe/transaction/entries.h"
 #include "floe/transaction/file_matcher.h"
 #include "floe/transaction/snapshot_producer.h"
@@ -59,7 +60,12 @@ class Checker {
  private:
   bool concerns(const Snapshot& snapshot, const ManifestFile& file) const {
     if (file.content == ManifestContent::kDeletes) return checks_.no_added_deletes || !rewritten_.empty();
-    return !checks_.still_there.empty() || (adds_rows(snapshot) && (checks_.no_added_data || !partitions_.empty()));
+    return !checks_.still_there.empty() ||
+           (adds_rows(snapshot) && (checks_.no_added_data || !partitions_.empty() || is_of_other_spec(file)));
+  }
+
+  bool is_of_other_spec(const ManifestFile& file) const {
+    return checks_.only_specs && !checks_.only_specs->contains(file.partition_spec_id);
   }
 
   static bool adds_rows(const Snapshot& snapshot) { return snapshot.summary.get("operation") != "replace"; }
@@ -77,6 +83,12 @@ class Checker {
       if (manifest->status[i] != EntryStatus::kAdded || !adds_rows(snapshot)) continue;
       if (by_filter && matches[i] != Match::kNone) {
         found(snapshot, fmt::format("added rows that may match {}", to_string(*checks_.no_added_data)),
+              manifest->file_path[i]);
+      }
+      if (is_of_other_spec(file)) {
+        found(snapshot,
+              fmt::format("added rows under the partition spec {}, which the deletes by key do not reach",
+                          file.partition_spec_id),
               manifest->file_path[i]);
       }
       if (!partitions_.empty() &&
@@ -108,7 +120,7 @@ class Checker {
     if (rewritten_.empty()) return false;
     const bool by_position = manifest.file_content[i] == FileContent::kPositionDeletes;
     if (!by_position && checks_.equality_deletes_stay) return false;
-    if (!by_position && manifest.spec.is_unpartitioned()) return true;
+    if (!by_position && deletes_globally(manifest.spec)) return true;
     const std::string_view only = only_data_file(manifest, paths, i);
     if (!only.empty()) return rewritten_.contains(only);
     const Type partition = partition_type_of(table_, manifest.spec_id);

@@ -40,6 +40,8 @@ struct ConflictChecks {
     std::vector<Value> values;
   };
   std::vector<Partition> no_added_in = {};
+  // Data files were added under these specs alone: the change's equality deletes do not reach others.
+  std::optional<std::set<int32_t>> only_specs = {};
   // No deletes were added that apply to these data files, whose rows the change has read and writes anew.
   std::vector<DataFile> no_new_deletes = {};
   bool equality_deletes_stay = false;  // they go on applying, since the rewritten files keep their sequence number
@@ -47,7 +49,8 @@ struct ConflictChecks {
   std::set<std::string, std::less<>> still_there = {};
 
   bool empty() const {
-    return !no_added_data && !no_added_deletes && no_added_in.empty() && no_new_deletes.empty() && still_there.empty();
+    return !no_added_data && !no_added_deletes && no_added_in.empty() && !only_specs && no_new_deletes.empty() &&
+           still_there.empty();
   }
 };
 

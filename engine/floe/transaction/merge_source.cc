@@ -31,15 +31,6 @@ int order(const Value& a, const Value& b, const Type& type) {
   return compare(a, b, type);
 }
 
-std::string key_text(const KeyColumns& keys, const arrow::ArrayVector& columns, int64_t row) {
-  std::vector<std::string> parts;
-  for (size_t i = 0; i < columns.size(); ++i) {
-    const Type& type = keys.fields()[i].type;
-    parts.push_back(fmt::format("{}={}", keys.name(i), to_human_string(value_at(*columns[i], row, type), type)));
-  }
-  return fmt::format("({})", fmt::join(parts, ", "));
-}
-
 void refuse_duplicates(const KeyIndex& index, const KeyColumns& keys, const arrow::ArrayVector& columns,
                        const std::string& table_name) {
   if (index.duplicates().empty()) return;
@@ -156,6 +147,15 @@ arrow::ArrayVector KeyColumns::of(const arrow::RecordBatch& batch, const Schema&
     columns.push_back(std::move(column));
   }
   return columns;
+}
+
+std::string key_text(const KeyColumns& keys, const arrow::ArrayVector& columns, int64_t row) {
+  std::vector<std::string> parts;
+  for (size_t i = 0; i < columns.size(); ++i) {
+    const Type& type = keys.fields()[i].type;
+    parts.push_back(fmt::format("{}={}", keys.name(i), to_human_string(value_at(*columns[i], row, type), type)));
+  }
+  return fmt::format("({})", fmt::join(parts, ", "));
 }
 
 // --- KeyRange --------------------------------------------------------------------------------------------------------

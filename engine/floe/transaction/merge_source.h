@@ -51,6 +51,9 @@ Expression in_ranges(const KeyColumns& keys, const std::vector<KeyRange>& ranges
 // How rows are joined: a null matches nothing, as in SQL, and -0.0 is 0.0.
 inline constexpr KeyIndexOptions kJoinKeys{.nulls_equal = false, .zeros_equal = true};
 
+// "(a=1, b=x)": the key of one row, for messages. `columns` as KeyColumns::of gives them.
+std::string key_text(const KeyColumns& keys, const arrow::ArrayVector& columns, int64_t row);
+
 class MergeSource {
  public:
   // `rows` are in the table's schema. Throws InvalidArgument, showing some of the keys, if rows share one.

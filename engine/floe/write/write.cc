@@ -14,6 +14,7 @@
 #include "floe/arrow_status.h"
 #include "floe/file/batch.h"
 #include "floe/file/data_file_writer.h"
+#include "floe/file/equality_delete.h"
 #include "floe/parallel.h"
 #include "floe/spec/metadata_columns.h"
 #include "floe/write/external_sort.h"
@@ -31,6 +32,7 @@ constexpr int64_t kPieceBytes = 32 << 20;
 constexpr int64_t kPartRows = 2'048;
 constexpr int64_t kTogetherBytes = 48 << 20;
 constexpr int64_t kTargetFileBytes = 512 << 20;
+constexpr int64_t kTargetDeleteFileBytes = 64 << 20;
 constexpr double kSlack = 0.05;      // a file may be larger than its target by this part of it
 constexpr double kFirstGuess = 0.5;  // encoded bytes of a byte in memory, before the first rows are encoded
 constexpr int64_t kLeastRows = 1'024;
@@ -47,9 +49,9 @@ void refuse_unsupported(const TableMetadata& table, const WriteOptions& options)
   }
 }
 
-FileFormat format_of(const TableMetadata& table, const WriteOptions& options) {
+FileFormat format_of(const Properties& properties, const WriteOptions& options) {
   FileFormat format = FileFormat::kPuffin;
-  const std::string text = string_property(table.properties, "write.format.default", "parquet");
+  const std::string text = string_property(properties, "write.format.default", "parquet");
   try {
     format = options.format ? *options.format : parse_file_format(text);
   } catch (const InvalidArgument&) {
@@ -102,6 +104,37 @@ Schema schema_of_files(const TableMetadata& table, const WriteOptions& options) 
   return schema;
 }
 
+// What one write makes: data files, or equality delete files.
+struct Layout {
+  Schema schema;
+  PartitionSpec spec;
+  SortOrder order;
+  Properties properties;
+  int64_t target_bytes = 0;
+  FileContent content = FileContent::kData;
+  std::vector<int32_t> equality_ids;
+};
+
+Layout data_layout(const TableMetadata& table, const WriteOptions& options) {
+  return {.schema = schema_of_files(table, options),
+          .spec = default_spec(table),
+          .order = default_sort_order(table),
+          .properties = table.properties,
+          .target_bytes = int_property(table.properties, "write.target-file-size-bytes", kTargetFileBytes)};
+}
+
+Layout delete_layout(const TableMetadata& table, const PartitionSpec& spec, const std::vector<int32_t>& equality_ids) {
+  SortOrder by_key;  // which is none of the table's
+  for (const int32_t id : equality_ids) by_key.fields.push_back({.source_ids = {id}, .transform = {}});
+  return {.schema = equality_delete_schema(*current_schema(table), equality_ids),
+          .spec = spec,
+          .order = std::move(by_key),
+          .properties = delete_properties(table.properties),
+          .target_bytes = int_property(table.properties, "write.delete.target-file-size-bytes", kTargetDeleteFileBytes),
+          .content = FileContent::kEqualityDeletes,
+          .equality_ids = equality_ids};
+}
+
 // The files of one partition: those that are complete, and at most one being written.
 struct PartitionOutput {
   std::vector<Value> partition;
@@ -114,19 +147,12 @@ struct PartitionOutput {
 // The files of one write. Partitions are written by different threads, each by one at a time.
 class Outputs {
  public:
-  Outputs(const TableMetadata& table, const Schema& schema, Io& io, DataFileWriters writers)
-      : table_(table),
-        io_(io),
-        schema_(schema),
-        spec_(default_spec(table)),
-        sort_order_id_(table.default_sort_order_id),
-        writers_(std::move(writers)),
-        target_bytes_(int_property(table.properties, "write.target-file-size-bytes", kTargetFileBytes)),
-        uuid_(new_uuid()) {}
+  Outputs(const TableMetadata& table, const Layout& layout, Io& io, DataFileWriters writers)
+      : table_(table), io_(io), layout_(layout), writers_(std::move(writers)), uuid_(new_uuid()) {}
 
   void add_partition(std::vector<Value> values) {
     PartitionOutput output;
-    output.path = with_short_names(partition_path(spec_, schema_, values));
+    output.path = with_short_names(partition_path(layout_.spec, layout_.schema, values));
     output.partition = std::move(values);
     outputs_.push_back(std::move(output));
   }
@@ -140,7 +166,7 @@ class Outputs {
       const int64_t end = std::min(begin + rows_to_target(output, rows, begin), rows.num_rows());
       output.writer->write(*rows.Slice(begin, end - begin));
       output.rows += end - begin;
-      if (output.writer->bytes_written() >= target_bytes_) finish_file(output);
+      if (output.writer->bytes_written() >= layout_.target_bytes) finish_file(output);
       begin = end;
     }
   }
@@ -197,7 +223,8 @@ class Outputs {
  private:
   void begin_file(PartitionOutput& output, size_t partition) {
     const std::string name =
-        fmt::format("00000-{}-{}-{:05}.{}", partition, uuid_, output.files.size() + 1, file_extension(writers_.format));
+        fmt::format("00000-{}-{}-{:05}{}.{}", partition, uuid_, output.files.size() + 1,
+                    layout_.content == FileContent::kData ? "" : "-deletes", file_extension(writers_.format));
     // Columns in parallel where this is the only file at work. Two files at once, taking pieces in turn, were a tenth
     // faster, but their row groups overlap, and every filter on a sorted column reads twice as many.
     output.writer = writers_.make(io_, data_location(table_, output.path, name), /*use_threads=*/true);
@@ -212,27 +239,26 @@ class Outputs {
         output.rows > 0 ? static_cast<double>(output.writer->bytes_written()) / static_cast<double>(output.rows)
                         : kFirstGuess * static_cast<double>(arrow::util::ReferencedBufferSize(rows).ValueOr(0)) /
                               static_cast<double>(rows.num_rows());
-    const auto missing = static_cast<double>(target_bytes_ - output.writer->bytes_written());
-    const double slack = kSlack * static_cast<double>(target_bytes_);
+    const auto missing = static_cast<double>(layout_.target_bytes - output.writer->bytes_written());
+    const double slack = kSlack * static_cast<double>(layout_.target_bytes);
     if (bytes_per_row * static_cast<double>(left) <= missing + slack) return left;
     return std::max(static_cast<int64_t>(missing / bytes_per_row), kLeastRows);
   }
 
   void finish_file(PartitionOutput& output) {
     DataFile file = std::exchange(output.writer, nullptr)->finish();
-    file.spec_id = spec_.spec_id;
+    file.content = layout_.content;
+    file.equality_ids = layout_.equality_ids;
+    file.spec_id = layout_.spec.spec_id;
     file.partition = output.partition;
-    if (sort_order_id_ != 0) file.sort_order_id = sort_order_id_;
+    if (layout_.order.order_id != 0) file.sort_order_id = layout_.order.order_id;
     output.files.push_back(std::move(file));
   }
 
   const TableMetadata& table_;
   Io& io_;
-  const Schema& schema_;
-  const PartitionSpec& spec_;
-  const int32_t sort_order_id_;
+  const Layout& layout_;
   const DataFileWriters writers_;
-  const int64_t target_bytes_;
   const std::string uuid_;
   std::vector<PartitionOutput> outputs_;
 };
@@ -240,17 +266,18 @@ class Outputs {
 // One stream on its way into files.
 class Writing {
  public:
-  Writing(const TableMetadata& table, const arrow::Schema& incoming, Io& io, const WriteOptions& options)
+  Writing(const TableMetadata& table, Layout layout, const arrow::Schema& incoming, Io& io, const WriteOptions& options)
       : options_(options),
-        schema_(schema_of_files(table, options)),
-        fitter_(schema_, incoming, options.table_name),
-        partitioner_(schema_, default_spec(table)),
-        outputs_(table, schema_, io, data_file_writers(format_of(table, options), table.properties, schema_)) {
+        layout_(std::move(layout)),
+        fitter_(layout_.schema, incoming, options.table_name),
+        partitioner_(layout_.schema, layout_.spec),
+        outputs_(table, layout_, io,
+                 data_file_writers(format_of(layout_.properties, options), layout_.properties, layout_.schema)) {
     max_open_ = options.max_open_writers;
     if (const int64_t each = outputs_.writers().memory_each; each > 0) {
       max_open_ = static_cast<int32_t>(std::clamp<int64_t>(options.row_group_memory / each, 1, max_open_));
     }
-    if (const SortOrder& order = default_sort_order(table); !order.fields.empty()) order_.emplace(order, schema_);
+    if (!layout_.order.fields.empty()) order_.emplace(layout_.order, layout_.schema);
   }
 
   void write(const arrow::RecordBatch& piece) {
@@ -357,7 +384,7 @@ class Writing {
   }
 
   const WriteOptions& options_;
-  const Schema schema_;
+  const Layout layout_;
   const BatchFitter fitter_;
   Partitioner partitioner_;
   std::optional<RowOrder> order_;
@@ -370,12 +397,10 @@ class Writing {
   Outputs outputs_;
 };
 
-}  // namespace
-
-std::vector<DataFile> write_data_files(const TableMetadata& table, arrow::RecordBatchReader& batches, Io& io,
-                                       const WriteOptions& options) {
+std::vector<DataFile> write_files(const TableMetadata& table, Layout layout, arrow::RecordBatchReader& batches, Io& io,
+                                  const WriteOptions& options) {
   refuse_unsupported(table, options);
-  Writing writing(table, *batches.schema(), io, options);
+  Writing writing(table, std::move(layout), *batches.schema(), io, options);
   try {
     const std::string step = fmt::format("table {}: reading the rows to write", options.table_name);
     for (std::shared_ptr<arrow::RecordBatch> batch;;) {
@@ -389,6 +414,19 @@ std::vector<DataFile> write_data_files(const TableMetadata& table, arrow::Record
     writing.discard();
     throw;
   }
+}
+
+}  // namespace
+
+std::vector<DataFile> write_data_files(const TableMetadata& table, arrow::RecordBatchReader& batches, Io& io,
+                                       const WriteOptions& options) {
+  return write_files(table, data_layout(table, options), batches, io, options);
+}
+
+std::vector<DataFile> write_equality_deletes(const TableMetadata& table, const PartitionSpec& spec,
+                                             const std::vector<int32_t>& equality_ids, arrow::RecordBatchReader& keys,
+                                             Io& io, const WriteOptions& options) {
+  return write_files(table, delete_layout(table, spec, equality_ids), keys, io, options);
 }
 
 void remove_data_files(Io& io, const std::vector<DataFile>& files) noexcept {

@@ -42,6 +42,14 @@ struct WriteOptions {
 std::vector<DataFile> write_data_files(const TableMetadata& table, arrow::RecordBatchReader& batches, Io& io,
                                        const WriteOptions& options);
 
+// Writes the keys of rows as equality delete files of one of the table's specs, by partition, each sorted by key.
+// `keys` has the columns of equality_delete_schema (file/equality_delete.h), on which all of the spec's partition
+// fields depend. How files are written comes from `write.delete.*`, else `write.*` (`write.delete.format.default`,
+// `write.delete.target-file-size-bytes`, `write.delete.parquet.*` and so on). As write_data_files in all else.
+std::vector<DataFile> write_equality_deletes(const TableMetadata& table, const PartitionSpec& spec,
+                                             const std::vector<int32_t>& equality_ids, arrow::RecordBatchReader& keys,
+                                             Io& io, const WriteOptions& options);
+
 // Removes files that nothing refers to. One that cannot be removed stays behind.
 void remove_data_files(Io& io, const std::vector<DataFile>& files) noexcept;
 

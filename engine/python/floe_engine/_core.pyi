@@ -279,6 +279,25 @@ class Transaction:
             InvalidArgument: Two rows of the stream have the same key, rows do not fit, or a key column is missing.
         """
 
+    def apply_changes(
+        self,
+        upserts: Any = None,
+        deletes: Any = None,
+        *,
+        keys: Sequence[str],
+        case_sensitive: bool,
+        snapshot_properties: Mapping[str, str],
+        branch: str,
+    ) -> bool:
+        """Deletes and replaces rows by key, without reading the table. False, and no snapshot, if there are no changes.
+
+        No keys: the identifier fields.
+
+        Raises:
+            InvalidArgument: A key stands in several rows, rows do not fit, or a key column is missing or no key.
+            NotSupported: The table is of format version 1, or the key does not tell the partition.
+        """
+
     def add_files(
         self, locations: Sequence[str], *, refuse_duplicates: bool, snapshot_properties: Mapping[str, str], branch: str
     ) -> None:
