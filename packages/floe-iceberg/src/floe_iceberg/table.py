@@ -382,6 +382,35 @@ class FloeTable(Table):
         self._move_to(handle)
         return upsert_result(counts)
 
+    def apply_changes(
+        self,
+        upserts: Any = None,
+        deletes: Any = None,
+        key_cols: list[str] | None = None,
+        snapshot_properties: Mapping[str, str] = EMPTY_DICT,
+        branch: str = MAIN_BRANCH,
+        *,
+        case_sensitive: bool = True,
+    ) -> None:
+        """Replace and delete rows by key without reading the table, as one snapshot: for streams of changes.
+
+        See :meth:`FloeTransaction.apply_changes`, also for what it costs readers.
+
+        Example:
+            >>> table.apply_changes(upserts=changed, deletes=gone, key_cols=["flight_id"])  # doctest: +SKIP
+
+        Raises:
+            InvalidArgumentError: A key stands in several upserts, or in an upsert and a delete; rows do not fit the
+                table; a key column is missing, or is of floating point.
+            NotSupported: The table is of format version 1, or its partition columns are not among the key's.
+            ConflictFoundError: Others added rows under another partitioning, which the deletes do not reach.
+            CommitFailedError: Other writers were first, again and again.
+        """
+        with self.transaction() as transaction:
+            transaction.apply_changes(
+                upserts, deletes, key_cols, snapshot_properties, branch, case_sensitive=case_sensitive
+            )
+
     def _move_to(self, handle: floe_engine.Table) -> None:
         self._state = TableState(self.catalog, self._identifier, handle)
 

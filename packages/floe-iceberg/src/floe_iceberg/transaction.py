@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
@@ -295,6 +296,61 @@ class FloeTransaction(Transaction):
             )
         self._changed()
         return upsert_result(counts)
+
+    def apply_changes(
+        self,
+        upserts: Any = None,
+        deletes: Any = None,
+        key_cols: list[str] | None = None,
+        snapshot_properties: Mapping[str, str] = EMPTY_DICT,
+        branch: str = MAIN_BRANCH,
+        *,
+        case_sensitive: bool = True,
+    ) -> None:
+        """Replace and delete rows by key without reading the table, as one snapshot: for streams of changes.
+
+        Every row that has one of the keys is deleted, by equality deletes, and the upserts are added. That costs the
+        same however large the table is, and readers pay until its files are rewritten; where changes are few, or are
+        read often, ``upsert`` and ``delete`` are better. What others commit before this does is replaced and deleted
+        likewise. A null in a key equals a null, other than in ``upsert``. PyIceberg cannot read such tables.
+
+        Args:
+            upserts: Rows that replace those of the same key, or are new: any Arrow stream.
+            deletes: Rows, or keys alone, whose keys are deleted: any Arrow stream. Other columns are not looked at.
+            key_cols: The columns of the key, by full name; default: the table's identifier fields. The columns that a
+                table is partitioned by have to be among them.
+            snapshot_properties: What to note in the snapshot's summary.
+            branch: The branch to change.
+            case_sensitive: Whether the case of column names counts in ``key_cols``.
+
+        Example:
+            >>> with table.transaction() as transaction:  # doctest: +SKIP
+            ...     transaction.apply_changes(upserts=changed, deletes=gone, key_cols=["flight_id"])
+
+        Raises:
+            InvalidArgumentError: A key stands in several upserts, or in an upsert and a delete; rows do not fit the
+                table; a key column is missing, or is of floating point.
+            NotSupported: The table is of format version 1, or its partition columns are not among the key's.
+            NotImplementedError: The table's rows are changed by PyIceberg's own code, since another catalog commits
+                them or Python code says where files go.
+        """
+        streams = [None if rows is None else arrow_stream(rows) for rows in (upserts, deletes)]
+        if any(self._is_pyicebergs(stream) for stream in streams):
+            raise NotImplementedError(
+                f"{'.'.join(self._state.identifier)}: PyIceberg's own code changes rows here, and it has no deletes by "
+                "key; use upsert and delete"
+            )
+        with ExitStack() as stack:
+            upserted, deleted = (None if stream is None else stack.enter_context(Source(stream)) for stream in streams)
+            self._begin().apply_changes(
+                upserted,
+                deleted,
+                keys=key_cols or [],
+                case_sensitive=case_sensitive,
+                snapshot_properties=snapshot_properties,
+                branch=branch,
+            )
+        self._changed()
 
     def add_files(
         self,
