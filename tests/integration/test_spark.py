@@ -19,7 +19,7 @@ from pyiceberg.transforms import (
     TruncateTransform,
     YearTransform,
 )
-from pyiceberg.types import LongType
+from pyiceberg.types import LongType, NestedField, StringType
 
 from floe_iceberg import FloeCatalog, FloeTable, load_catalog
 from testing.fixtures.services import Spark
@@ -187,6 +187,27 @@ def test_spark_reads_our_row_lineage(spark: Spark, ours: FloeCatalog, ns: str) -
         row["id"]: row["_last_updated_sequence_number"] for row in expected
     }
     assert sorted(row["_row_id"] for row in found) == list(range(9))
+
+
+@pytest.mark.parametrize("version", ["2", "3"])
+@pytest.mark.parametrize("partition", [None, BucketTransform(3), TruncateTransform(10)])
+def test_spark_reads_our_equality_deletes(
+    spark: Spark, ours: FloeCatalog, ns: str, partition: Any, version: str
+) -> None:
+    spec = PartitionSpec() if partition is None else PartitionSpec(PartitionField(1, 1000, partition, "part"))
+    table = ours.create_table(
+        f"{ns}.t",
+        schema=Schema(NestedField(1, "id", LongType()), NestedField(2, "s", StringType())),
+        partition_spec=spec,
+        properties={"format-version": version},
+    )
+    schema = pa.schema([("id", pa.int64()), ("s", pa.string())])
+    table.append(pa.table({"id": [1, 2, 3, None], "s": ["a", "b", "c", "d"]}, schema))
+    for n in (0, 1, 3):
+        upserts = pa.table({"id": [2, 10 + n, None], "s": [f"new {n}"] * 3}, schema)
+        table.apply_changes(upserts, pa.table({"id": [n]}), key_cols=["id"])
+        agree(spark, table)
+    assert len(agree(spark, table)) == 5
 
 
 # --- we read what Spark writes ---
