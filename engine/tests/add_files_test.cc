@@ -81,6 +81,14 @@ TEST_F(AddFiles, TheirPartitionFollowsFromTheirBounds) {
   EXPECT_FALSE(buckets.metadata().properties.contains("schema.name-mapping.default"));
 }
 
+TEST_F(AddFiles, PartitionsOfFloatsAreRefusedForThereMayBeNan) {
+  Table table = warehouse_.create("t", {.fields = {{.id = 1, .name = "x", .type = primitive(TypeKind::kDouble)}}},
+                                  {.fields = {{.source_ids = {1}, .field_id = 1000, .name = "x"}}});
+  const auto rows = arrow::RecordBatch::Make(arrow::schema({arrow::field("x", arrow::float64())}), 1,
+                                             {check(arrow::MakeArrayFromScalar(arrow::DoubleScalar(1.0), 1), "array")});
+  EXPECT_THAT(refusal<InvalidArgument>(table, {write("a.parquet", rows)}), HasSubstr("column x"));
+}
+
 TEST_F(AddFiles, TwiceAreRefused) {
   Table table = warehouse_.create("t", numbered_schema());
   const std::string a = write("a.parquet", numbered_rows(0, 3));

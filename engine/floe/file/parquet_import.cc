@@ -162,6 +162,12 @@ class Import {
                       location_, field.name, to_string(field.transform)));
     }
     const Field* source = find_field(schema_, field.source_id());
+    if (source && (source->type.kind == TypeKind::kFloat || source->type.kind == TypeKind::kDouble)) {
+      throw InvalidArgument(
+          fmt::format("{}: its footer does not say whether column {}, of which partition field {} is made, has NaN; "
+                      "write its rows to the table instead",
+                      location_, source->name, field.name));
+    }
     const auto found = summaries_.find(field.source_id());
     if (!source || found == summaries_.end()) {
       throw InvalidArgument(fmt::format("{}: its footer does not say what lies in the column of partition field {}",
