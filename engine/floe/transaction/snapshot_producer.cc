@@ -39,6 +39,17 @@ ManifestFile line_of(Io& io, const std::string& path, const Snapshot& snapshot) 
   return line;
 }
 
+// What lines of version 1 may leave out, and those of later versions have to say.
+void count_where_not_known(Io& io, std::vector<ManifestFile>& manifests) {
+  parallel_for(manifests.size(), [&](size_t i) {
+    ManifestFile& file = manifests[i];
+    const bool known = file.added_files_count != kNotKnown && file.existing_files_count != kNotKnown &&
+                       file.deleted_files_count != kNotKnown && file.added_rows_count != kNotKnown &&
+                       file.existing_rows_count != kNotKnown && file.deleted_rows_count != kNotKnown;
+    if (!known) count_entries(*open_manifest(io, file)->entries(), file);
+  });
+}
+
 void check_no_duplicates(const std::vector<DataFile>& files, const std::string& table_name) {
   std::set<FileId> ids;
   for (const DataFile& file : files) {
@@ -134,6 +145,8 @@ TableCommit SnapshotProducer::build(const LoadedTable& base) {
   if (change_.merge_manifests.value_or(bool_property(table.properties, "commit.manifest-merge.enabled", false))) {
     manifests = merged(table, manifests);
   }
+
+  if (table.format_version >= 2) count_where_not_known(*io_, manifests);
 
   Snapshot snapshot = next_snapshot(table, parent, removed);
   int64_t created = 0;

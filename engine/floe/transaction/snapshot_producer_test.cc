@@ -80,6 +80,29 @@ TEST_F(SnapshotProducerTest, Trap12ManifestsOfVersionOneAreSequenceNumberZero) {
   EXPECT_THAT(open_manifest(*io_, manifests[0])->entries()->sequence_number, ElementsAre(0, 0));
 }
 
+TEST_F(SnapshotProducerTest, CountsThatVersionOneLeftOutAreMadeUpForAfterAnUpgrade) {
+  ScriptedCatalog catalog(io_, new_table(1), {});
+  LoadedTable table = commit(catalog, {.added = {file("a"), file("b")}});
+  Snapshot bare = head(table);
+  std::vector<ManifestFile> manifests = manifests_of(*io_, bare);
+  for (ManifestFile& manifest : manifests) {
+    manifest.added_files_count = manifest.existing_files_count = manifest.deleted_files_count = kNotKnown;
+    manifest.added_rows_count = manifest.existing_rows_count = manifest.deleted_rows_count = kNotKnown;
+  }
+  bare.parent_snapshot_id = bare.snapshot_id++;
+  bare.manifest_list = folder_ / "t/metadata/bare.avro";
+  io_->write(bare.manifest_list, write_manifest_list(1, bare, manifests, nullptr));
+  catalog.commit({}, {.updates = {AddSnapshot{bare}, SetSnapshotRef{"main", {.snapshot_id = bare.snapshot_id}},
+                                  UpgradeFormatVersion{3}}});
+  table = commit(catalog, {.operation = "append", .added = {file("c")}});
+  manifests = manifests_of(*io_, head(table));
+  ASSERT_EQ(manifests.size(), 2);
+  EXPECT_EQ(manifests[1].added_files_count, 2);
+  EXPECT_EQ(manifests[1].existing_rows_count, 0);
+  EXPECT_EQ(head(table).added_rows, 30);
+  EXPECT_THAT(live_names(table), ElementsAre("a", "b", "c"));
+}
+
 TEST_F(SnapshotProducerTest, DeletedEntriesAreNotCarriedFurtherAndEmptyManifestsGo) {
   ScriptedCatalog catalog(io_, new_table(), {});
   commit(catalog, {.added = {file("a"), file("b"), file("c")}});
