@@ -42,9 +42,10 @@ struct ConflictChecks {
   std::vector<Partition> no_added_in = {};
   // Data files were added under these specs alone: the change's equality deletes do not reach others.
   std::optional<std::set<int32_t>> only_specs = {};
-  // No deletes were added that apply to these data files, whose rows the change has read and writes anew.
+  // No deletes were added that apply to these data files, whose rows the change has read and writes anew, or whose
+  // deletes it does.
   std::vector<DataFile> no_new_deletes = {};
-  bool equality_deletes_stay = false;  // they go on applying, since the rewritten files keep their sequence number
+  bool equality_deletes_stay = false;  // they go on applying, since the files keep their sequence number
   // These data files, by location, were not removed: the change adds deletes of their rows.
   std::set<std::string, std::less<>> still_there = {};
 

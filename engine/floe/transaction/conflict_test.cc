@@ -99,6 +99,18 @@ TEST_F(Conflict, Trap18GlobalEqualityDeletesApplyToEveryFile) {
   EXPECT_THAT(found({.no_new_deletes = {file("a")}}, {.added = {global}}), HasSubstr("/global"));
 }
 
+TEST_F(Conflict, Trap18EqualityDeletesOfVoidFieldsAreGlobalToo) {
+  catalog_.commit(
+      {},
+      {.updates = {AddPartitionSpec{
+           {.spec_id = 1,
+            .fields = {{.source_ids = {2}, .field_id = 1000, .name = "day", .transform = parse_transform("void")}}}}}});
+  DataFile global = equality_deletes("global", "mon");
+  global.spec_id = 1;
+  global.partition = {Value()};
+  EXPECT_THAT(found({.no_new_deletes = {file("a")}}, {.added = {global}}), HasSubstr("/global"));
+}
+
 TEST_F(Conflict, RemovedFilesThatAreDeletedFrom) {
   const ConflictChecks checks{.still_there = {file("a").file_path}};
   EXPECT_EQ(found(checks, {.removed = {id_of(file("b"))}}), "");

@@ -70,6 +70,10 @@ void write_vectors(const Transaction& transaction, LeavingRows& found, SnapshotC
   std::move(rest, found.part.end(), std::back_inserter(found.whole));
   found.part.erase(rest, found.part.end());
 
+  // Position deletes that come meanwhile, be it from before an upgrade, would not apply beside a vector.
+  if (change.checks.no_new_deletes.empty()) change.checks.equality_deletes_stay = true;
+  for (const FoundRows& rows : found.part) change.checks.no_new_deletes.push_back(found.data_file(rows));
+
   if (!found.part.empty()) {
     const std::string location = delete_location(found.table, new_uuid(), 1, "puffin");
     change.discard.push_back(location);
