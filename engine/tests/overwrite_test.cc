@@ -282,6 +282,34 @@ TEST_F(MergeOnRead, Trap17VectorsTakeInPositionDeletesFromBeforeAnUpgrade) {
   EXPECT_EQ(delete_files(table)[0].record_count, 2);
 }
 
+TEST_F(MergeOnRead, Trap17PositionDeletesFromBeforeAnUpgradeThatComeMeanwhileConflict) {
+  Table table = three_tens("t", {{"write.delete.mode", "merge-on-read"}});
+  Transaction upgrade(*table.catalog(), table.loaded());
+  upgrade.add(TableCommit{.updates = {UpgradeFormatVersion{3}}});
+  EXPECT_TRUE(delete_rows(upgrade, {.filter = parse_filter("id = 4")}));
+  table.delete_rows({.filter = parse_filter("id = 3")});
+  EXPECT_THROW(upgrade.commit(), ConflictFound);  // the vector would hide the others' deletes
+  EXPECT_EQ(ids(warehouse_.load("t")), joined({0, 1, 2}, range(4, 30)));
+}
+
+TEST_F(MergeOnRead, PositionDeletesWithBoundsOfTheirRowsStayWithTheirFiles) {
+  Table table = three_tens("t", {{"write.delete.mode", "merge-on-read"}});
+  table.delete_rows({.filter = parse_filter("id = 3")});
+  // As of a writer that keeps the deleted rows beside their positions.
+  DataFile deletes = delete_files(table).at(0);
+  Transaction change(*table.catalog(), table.loaded());
+  change.add(SnapshotChange{.removed = {id_of(deletes)}});
+  const std::string three = to_bytes(Value(int64_t{3}), primitive(TypeKind::kLong));
+  deletes.value_counts.emplace_back(1, 1);
+  deletes.null_value_counts.emplace_back(1, 0);
+  deletes.lower_bounds.emplace_back(1, three);
+  deletes.upper_bounds.emplace_back(1, three);
+  change.add(SnapshotChange{.added = {deletes}});
+  table = Table(table.catalog(), change.commit());
+  table.delete_rows({.filter = parse_filter("id = 3 or id >= 20")});
+  EXPECT_EQ(ids(table), joined({0, 1, 2}, range(4, 20)));
+}
+
 TEST_F(MergeOnRead, DeletesOfFilesThatAreRemovedOrDeletedFromMeanwhileConflict) {
   Table one = three_tens("t", {{"format-version", "3"}, {"write.delete.mode", "merge-on-read"}});
   Table two = warehouse_.load("t"), three = warehouse_.load("t");
@@ -391,6 +419,20 @@ TEST_F(Overwrite, InATransactionSeesTheStepsBefore) {
   for (const std::string& file : warehouse_.files(table)) {
     EXPECT_TRUE(referenced.contains(file)) << file;  // the attempt that failed left nothing
   }
+}
+
+TEST_F(Overwrite, InATransactionThatMovedTheBranchBackIsPlannedThere) {
+  Table table = three_tens("t");
+  const int64_t first = head(table).snapshot_id;
+  append_numbered(table, 30, 10);
+  Transaction transaction(*table.catalog(), table.loaded());
+  transaction.add(TableCommit{.updates = {SetSnapshotRef{"old", {.snapshot_id = first}}}});
+  EXPECT_TRUE(delete_rows(transaction, {.filter = parse_filter("id = 3"), .branch = "old"}));
+  EXPECT_TRUE(delete_rows(transaction, {.filter = parse_filter("id = 4"), .branch = "old"}));
+  append_numbered(table, 40, 10);  // has nothing to do with that branch
+  table = Table(table.catalog(), transaction.commit());
+  EXPECT_EQ(ids(table, {.ref = "old"}), joined({0, 1, 2}, range(5, 30)));
+  EXPECT_EQ(ids(table), range(0, 50));
 }
 
 TEST_F(Overwrite, ADroppedTransactionLeavesNothing) {

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "floe/error.h"
+#include "floe/expression/evaluate.h"
 #include "floe/manifest/manifest.h"
 #include "floe/parallel.h"
 #include "floe/transaction/entries.h"
@@ -33,18 +34,23 @@ std::vector<ManifestFile> live_manifests(Transaction& transaction, const std::st
 
 // Position deletes of partitions of which every row matches, and all delete files where every row of the table does.
 std::vector<FileId> deletes_of_nothing_else(Transaction& transaction, const OverwriteOptions& options) {
-  const FileMatcher matcher(*transaction.staged().metadata, options.filter, options.case_sensitive);
+  const TableMetadata& table = *transaction.staged().metadata;
+  const FileMatcher matcher(table, options.filter, options.case_sensitive);
   const bool everything = matcher.filter().kind == ExprKind::kTrue;
   std::vector<FileId> ids;
   for (const ManifestFile& file : live_manifests(transaction, options.branch)) {
     if (file.content != ManifestContent::kDeletes || !matcher.may_match(file)) continue;
     const ManifestReaderPtr reader = open_manifest(*transaction.io(), file);
-    const std::vector<Match> matches = matcher.match(*reader);
     const ManifestPtr manifest = reader->entries();
+    const PartitionSpec* spec = spec_by_id(table, manifest->spec_id);
+    if (!spec) continue;
+    // Not by their own bounds, which may be those of the rows that they delete: the partition has other rows.
+    const std::vector<uint8_t> all =
+        must_match(project_strict(matcher.filter(), *spec, *current_schema(table)), *reader->partition_stats());
     for (size_t i = 0; i < manifest->size; ++i) {
       if (manifest->status[i] == EntryStatus::kDeleted) continue;
       const bool by_position = manifest->file_content[i] == FileContent::kPositionDeletes;
-      if (everything || (by_position && matches[i] == Match::kAll)) ids.push_back(id_of(*manifest, i));
+      if (everything || (by_position && all[i])) ids.push_back(id_of(*manifest, i));
     }
   }
   return ids;

@@ -37,8 +37,8 @@ struct OverwriteOptions {
 // if they removed one of the files, or deleted rows of one that is rewritten or gets a deletion vector.
 bool delete_rows(Transaction& transaction, const OverwriteOptions& options, WriteOptions write = {});
 
-// The same, and the rows of a stream, or of files that are written already, come in the same snapshot. If `discard`
-// says so, files that are not committed are removed.
+// The same, and the rows of a stream, or of files that are written already, come in the same snapshot. Such files stay
+// where they are if the commit fails.
 void overwrite(Transaction& transaction, arrow::RecordBatchReader& batches, const OverwriteOptions& options,
                WriteOptions write = {});
 void overwrite(Transaction& transaction, std::vector<DataFile> files, const OverwriteOptions& options);

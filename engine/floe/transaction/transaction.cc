@@ -74,14 +74,18 @@ Transaction::Transaction(Catalog& catalog, LoadedTable base)
 Transaction::~Transaction() { drop(); }
 
 ConflictChecks Transaction::checks_for(const std::string& branch) const {
-  const Snapshot* head = parent_snapshot(*base_.metadata, branch);
+  const TableMetadata& table = *staged_.metadata;
+  const Snapshot* head = parent_snapshot(table, branch);
+  while (head && snapshots_.contains(head->snapshot_id)) {
+    head = head->parent_snapshot_id ? snapshot_by_id(table, *head->parent_snapshot_id) : nullptr;
+  }
   return {.starting_snapshot = head ? std::optional(head->snapshot_id) : std::nullopt, .own_snapshots = snapshots_};
 }
 
 void Transaction::add(std::unique_ptr<Step> step) {
-  if (done_) throw InvalidArgument(fmt::format("table {}: the transaction is over", to_string(base_.identifier)));
   TableCommit commit;
   try {
+    if (done_) throw InvalidArgument(fmt::format("table {}: the transaction is over", to_string(base_.identifier)));
     commit = step->build(staged_);
     LoadedTable staged = apply(staged_, commit);
     steps_.reserve(steps_.size() + 1);

@@ -31,8 +31,8 @@ class Transaction {
   // The snapshots that the steps so far make.
   const std::set<int64_t>& snapshots() const { return snapshots_; }
 
-  // What a change of `branch` that is planned now relies on, for its checks to be filled in: the branch as it was when
-  // the transaction began, and the steps so far.
+  // What a change of `branch` that is planned now relies on, for its checks to be filled in: the branch as it is
+  // without the snapshots of this transaction (a step may have moved it to one that was there), and those.
   ConflictChecks checks_for(const std::string& branch) const;
 
   // Builds the step on what is staged. If that fails, the step is undone and the transaction is as it was.

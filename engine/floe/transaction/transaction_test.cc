@@ -111,6 +111,7 @@ TEST_F(TransactionTest, NothingStaysWhenItIsDroppedOrFails) {
     catalog.outcomes_ = {Outcome::kIoError};
     EXPECT_THROW(transaction.commit(), IoError);
     EXPECT_THROW(transaction.commit(), InvalidArgument);
+    EXPECT_THROW(append_written(transaction, "b"), InvalidArgument);
   }
   EXPECT_THAT(metadata_files(), IsEmpty());
   EXPECT_THAT(data_files(), IsEmpty());
