@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
 from pyiceberg.transforms import BucketTransform, IdentityTransform, TruncateTransform
@@ -290,7 +291,17 @@ class Changes(RuleBasedStateMachine):
         assert found.count() == len(expected)
 
 
+def _settings(examples: int) -> settings:
+    return settings(
+        max_examples=examples, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck)
+    )
+
+
 TestChanges = Changes.TestCase
-TestChanges.settings = settings(
-    max_examples=25, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck)
-)
+TestChanges.settings = _settings(15)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_many_random_changes() -> None:
+    run_state_machine_as_test(Changes, settings=_settings(200))

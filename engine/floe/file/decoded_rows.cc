@@ -188,7 +188,7 @@ std::shared_ptr<arrow::RecordBatch> DecodedRows::output(const arrow::ArrayVector
   }
   arrow::ArrayVector out;
   for (const Column& column : output_) out.push_back(make(column, columns, first_row, rows, left));
-  const auto all = arrow::RecordBatch::Make(schema_, rows, std::move(out));
+  auto all = arrow::RecordBatch::Make(schema_, rows, std::move(out));
 
   arrow::Datum mask(true);
   if (filter_) {
@@ -201,11 +201,11 @@ std::shared_ptr<arrow::RecordBatch> DecodedRows::output(const arrow::ArrayVector
       if (!answer.is_valid || !answer.value) return all->Slice(0, 0);
     }
   }
-  const auto kept = as_array(left, rows);
+  auto kept = as_array(left, rows);
   const bool deletes_some = !marks_deleted_ && kept->true_count() < rows;
   if (mask.is_scalar()) {
     if (!deletes_some) return all;
-    mask = kept;
+    mask = std::move(kept);
   } else if (deletes_some) {
     mask = check(arrow::compute::And(mask, kept), location_);
   }

@@ -133,7 +133,7 @@ SnapshotProducer::SnapshotProducer(IoPtr io, const LoadedTable& base, SnapshotCh
 TableCommit SnapshotProducer::build(const LoadedTable& base) {
   const TableMetadata& table = *base.metadata;
   check_branch(base, change_.branch);
-  if (!encoded_) encode_manifests(table);
+  if (encoded_version_ != table.format_version) encode_manifests(table);
 
   const Snapshot* parent = parent_snapshot(table, change_.branch);
   check_conflicts(base, parent, change_.checks, *io_);
@@ -226,6 +226,10 @@ std::string SnapshotProducer::manifest_location(const TableMetadata& table) {
 
 // One manifest for each content and spec among the files.
 void SnapshotProducer::encode_manifests(const TableMetadata& table) {
+  // Somebody upgraded the table between attempts: what files inherit differs from version to version.
+  manifests_.clear();
+  filtered_.clear();
+  merged_.clear();
   std::map<std::pair<ManifestContent, int32_t>, std::vector<const DataFile*>> groups;
   for (const DataFile& file : change_.added) {
     const auto content = file.content == FileContent::kData ? ManifestContent::kData : ManifestContent::kDeletes;
@@ -251,7 +255,7 @@ void SnapshotProducer::encode_manifests(const TableMetadata& table) {
     unwritten_.emplace(location, std::move(bytes));
     manifests_.push_back(std::move(manifest));
   }
-  encoded_ = true;
+  encoded_version_ = table.format_version;
 }
 
 SnapshotProducer::ManifestKey SnapshotProducer::key_of(const ManifestFile& file) {

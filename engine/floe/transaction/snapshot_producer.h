@@ -105,9 +105,9 @@ class SnapshotProducer : public Step {
   const int64_t snapshot_id_;
   const std::string uuid_;
   std::set<FileId> removed_;
-  std::set<std::string, std::less<>> removed_paths_;  // of the files that may be data files
-  std::set<std::string, std::less<>> vectors_for_;    // data files that get a new deletion vector
-  bool encoded_ = false;
+  std::set<std::string, std::less<>> removed_paths_;         // of the files that may be data files
+  std::set<std::string, std::less<>> vectors_for_;           // data files that get a new deletion vector
+  int32_t encoded_version_ = 0;                              // the format version of what follows; 0: nothing yet
   std::vector<ManifestFile> manifests_;                      // of what the action adds
   std::map<ManifestKey, Filtered> filtered_;                 // what became of the table's manifests
   std::map<std::vector<ManifestKey>, ManifestFile> merged_;  // by their sources

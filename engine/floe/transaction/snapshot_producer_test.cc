@@ -80,6 +80,20 @@ TEST_F(SnapshotProducerTest, Trap12ManifestsOfVersionOneAreSequenceNumberZero) {
   EXPECT_THAT(open_manifest(*io_, manifests[0])->entries()->sequence_number, ElementsAre(0, 0));
 }
 
+// Else files of a manifest of version 1 would be older than deletes that were committed before them.
+TEST_F(SnapshotProducerTest, Trap12ManifestsAreMadeAnewForATableThatWasUpgradedMeanwhile) {
+  ScriptedCatalog catalog(io_, new_table(1), {});
+  SnapshotProducer producer(io_, catalog.now(), {.operation = "append", .added = {file("a")}});
+  producer.build(catalog.now());
+  catalog.commit({}, {.updates = {UpgradeFormatVersion{2}}});
+  catalog.interfere();
+  const LoadedTable table = catalog.commit({}, producer.build(catalog.now()));
+  const auto manifests = manifests_of(*io_, head(table));
+  ASSERT_GE(manifests.size(), 1);
+  EXPECT_EQ(manifests[0].sequence_number, 2);
+  EXPECT_THAT(open_manifest(*io_, manifests[0])->entries()->sequence_number, ElementsAre(2));
+}
+
 TEST_F(SnapshotProducerTest, CountsThatVersionOneLeftOutAreMadeUpForAfterAnUpgrade) {
   ScriptedCatalog catalog(io_, new_table(1), {});
   LoadedTable table = commit(catalog, {.added = {file("a"), file("b")}});
