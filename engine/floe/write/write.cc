@@ -242,7 +242,10 @@ class Outputs {
     const auto missing = static_cast<double>(layout_.target_bytes - output.writer->bytes_written());
     const double slack = kSlack * static_cast<double>(layout_.target_bytes);
     if (bytes_per_row * static_cast<double>(left) <= missing + slack) return left;
-    return std::max(static_cast<int64_t>(missing / bytes_per_row), kLeastRows);
+    // A few rows too many are better than pieces of a few rows, unless files are to have no more.
+    const auto least = std::clamp<int64_t>(
+        static_cast<int64_t>(static_cast<double>(layout_.target_bytes) / bytes_per_row), 1, kLeastRows);
+    return std::max(static_cast<int64_t>(missing / bytes_per_row), least);
   }
 
   void finish_file(PartitionOutput& output) {
