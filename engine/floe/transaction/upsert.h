@@ -36,8 +36,8 @@ struct UpsertCounts {
   int64_t unchanged = 0;                           // rows of the table that are as the new rows have them
 };
 
-// An upsert in three steps, so that it can be tried again on a table that changed meanwhile: the new rows are read
-// once.
+// An upsert apart from the table that it meets: its rows are read once, so that it can be tried again on a table that
+// changed meanwhile.
 class Upsert {
  public:
   // Reads all the new rows. They may come in any form that fits the table (file/batch.h). Throws InvalidArgument for

@@ -127,7 +127,7 @@ class Scan:
             InvalidArgument: The filter or the selection names a column that is not there.
             NotFound: The snapshot is gone.
             CorruptFile: A manifest cannot be decoded.
-            NotSupported: The snapshot has delete files.
+            NotSupported: The filter names a metadata column.
         """
 
 class Table:

@@ -469,7 +469,7 @@ def refuse_version_3(state: TableState, what: str) -> None:
     if state.format_version > 2:
         raise NotImplementedError(
             f"{'.'.join(state.identifier)}: {what} is PyIceberg's own code so far, and that does not know format "
-            f"version {state.format_version} well enough; append and scan work"
+            f"version {state.format_version} well enough; the engine's own changes of rows and scans work"
         )
 
 
