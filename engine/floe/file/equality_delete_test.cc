@@ -74,6 +74,13 @@ TEST_F(EqualityDeleteTest, Trap15NullsEqualNullsAndNothingElse) {
   EXPECT_EQ(left(one, {{Value()}, {number(0)}, {number(1)}}), "001");
 }
 
+TEST_F(EqualityDeleteTest, KeysThatTheDeleteFileLacksDeleteNoNulls) {
+  const Schema without{.fields = {test_field(3, "name", primitive(TypeKind::kString))}};
+  EqualityDeletes deletes(animals(), {1});
+  const DataFile file = write_deletes(without, {{text("Polar")}}, {1});
+  EXPECT_THAT(refusal([&] { deletes.add(*io_, file, 2); }), HasSubstr(file.file_path + ": column id"));
+}
+
 // A row is deleted by what was added after it, and only by that.
 TEST_F(EqualityDeleteTest, Trap14OnlyOlderFilesAreDeletedFrom) {
   EqualityDeletes deletes(animals(), {1});

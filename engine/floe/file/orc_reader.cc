@@ -61,7 +61,8 @@ class OrcFile {
     const auto schema = check_orc(reader_->ReadSchema(), location_);
     int leaf = 0;
     for (const auto& field : schema->fields()) manifest_.schema_fields.push_back(node_of(field, leaf));
-    columns_ = parquet_columns(location_, manifest_, parse_name_mapping(name_mapping_json), context.partition_values);
+    columns_ = parquet_columns(location_, manifest_, parse_name_mapping(name_mapping_json), context.partition_values,
+                               context.has_values);
     columns_.whole_structs = true;
     rows_.emplace(file, options_, std::move(context), columns_.has_ids);
     for (const Field& field : rows_->fields()) {

@@ -61,7 +61,7 @@ std::shared_ptr<arrow::Field> to_orc_field(const Field& field, const std::string
     case TypeKind::kStruct: {
       arrow::FieldVector fields;
       for (size_t i = 0; i < field.type.children->size(); ++i) fields.push_back(child(i));
-      type = arrow::struct_(std::move(fields));
+      type = arrow::struct_(fields);
       break;
     }
     case TypeKind::kList:

@@ -161,6 +161,13 @@ ColumnPlan plan_constant(const Field& field, Value value, const ParquetColumns& 
   return constant_column(field, std::move(value));
 }
 
+// Whether the file must have values of the field, or of any below it.
+bool must_have(const Field& field, const HasValues& has_values) {
+  if (!field.type.is_nested()) return has_values(field.id);
+  return std::any_of(field.type.children->begin(), field.type.children->end(),
+                     [&](const Field& child) { return must_have(child, has_values); });
+}
+
 ColumnPlan plan_member(const Field& field, const std::vector<Node>& siblings, const NameMapping& mapping,
                        const ParquetColumns& file) {
   if (field.type.kind == TypeKind::kUnknown) return plan_constant(field, Value(), file);
@@ -172,6 +179,9 @@ ColumnPlan plan_member(const Field& field, const std::vector<Node>& siblings, co
   }
   if (const Node* node = find_by_name(siblings, field, mapping, file)) {
     return plan_node(field, *node, below(mapping, node->field->name()), file);
+  }
+  if (file.has_values && must_have(field, file.has_values)) {
+    fail(file, field, "is not in the file, although its manifest counts values of it: the file's footer is damaged");
   }
   return plan_constant(field, field.initial_default, file);
 }
@@ -431,9 +441,11 @@ ArrayDataPtr convert_data(ArrayDataPtr data, const ColumnPlan& plan, const Parqu
 }  // namespace
 
 ParquetColumns parquet_columns(std::string location, const parquet::arrow::SchemaManifest& manifest,
-                               NameMapping mapping, std::vector<std::pair<int32_t, Value>> partition_values) {
-  return {std::move(location), &manifest, std::move(mapping), std::move(partition_values),
-          any_id(manifest.schema_fields)};
+                               NameMapping mapping, std::vector<std::pair<int32_t, Value>> partition_values,
+                               HasValues has_values) {
+  return {std::move(location),   &manifest,
+          std::move(mapping),    std::move(partition_values),
+          std::move(has_values), any_id(manifest.schema_fields)};
 }
 
 ColumnPlan plan_column(const Field& field, const ParquetColumns& file) {

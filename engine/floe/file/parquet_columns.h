@@ -5,6 +5,7 @@
 #include <arrow/array.h>
 #include <parquet/arrow/schema.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -15,17 +16,23 @@
 
 namespace floe {
 
+// Whether a file must have values of a field (by id) that it seems to lack, because its manifest counts some. The
+// schema in a file's footer has no checksum: a damaged field id would make a column null without a word.
+using HasValues = std::function<bool(int32_t field_id)>;
+
 // One Parquet file, as far as finding columns goes.
 struct ParquetColumns {
   std::string location;  // for messages
   const parquet::arrow::SchemaManifest* manifest = nullptr;
   NameMapping mapping;
   std::vector<std::pair<int32_t, Value>> partition_values;  // of identity partition fields, by source id
+  HasValues has_values;                                     // may be empty
   bool has_ids = false;
   bool whole_structs = false;  // structs are decoded with all their fields, and not only with those that are wanted
 };
 ParquetColumns parquet_columns(std::string location, const parquet::arrow::SchemaManifest& manifest,
-                               NameMapping mapping, std::vector<std::pair<int32_t, Value>> partition_values);
+                               NameMapping mapping, std::vector<std::pair<int32_t, Value>> partition_values,
+                               HasValues has_values = {});
 
 // Where a wanted field comes from: a node of the file's schema, or one value for every row.
 struct ColumnPlan {
@@ -39,7 +46,8 @@ struct ColumnPlan {
 
 // Finds a top-level column and everything below it. What the file lacks is, in this order, the partition's value, the
 // column of a mapped name, the initial default, null. Throws CorruptFile naming file and column if a required field is
-// missing, a type cannot be read as the table's, or the file has neither ids nor a name mapping.
+// missing, a field is missing that has values, a type cannot be read as the table's, or the file has neither ids nor a
+// name mapping.
 ColumnPlan plan_column(const Field& field, const ParquetColumns& file);
 
 // A column that is one value for every row, whatever the file has.

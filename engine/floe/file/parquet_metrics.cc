@@ -105,7 +105,7 @@ int64_t start_of(const parquet::ColumnChunkMetaData& chunk) {
 
 // The field id of each leaf column; for the two parts of a variant, the variant's.
 int32_t field_id_of(const parquet::ColumnDescriptor& column) {
-  const auto node = column.schema_node();
+  const auto& node = column.schema_node();
   return node->field_id() >= 0 || node->parent() == nullptr ? node->field_id() : node->parent()->field_id();
 }
 

@@ -611,8 +611,8 @@ OutputColumn ParquetFile::State::output_column(const DataFile& file, const Field
 }
 
 void ParquetFile::State::find_columns(const DataFile& file, const std::string& name_mapping_json) {
-  columns =
-      parquet_columns(location, reader->manifest(), parse_name_mapping(name_mapping_json), context.partition_values);
+  columns = parquet_columns(location, reader->manifest(), parse_name_mapping(name_mapping_json),
+                            context.partition_values, context.has_values);
   find_deciding_columns();
   for (const Field& field : options->projection.fields) output.push_back(output_column(file, field));
   output_schema = to_arrow_schema(options->projection);

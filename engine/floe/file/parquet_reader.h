@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "floe/expression/expression.h"
+#include "floe/file/parquet_columns.h"
 #include "floe/file/row_deletes.h"
 #include "floe/io/io.h"
 #include "floe/manifest/data_file.h"
@@ -41,6 +42,7 @@ struct FileContext {
   std::optional<int64_t> data_sequence_number;  // of the manifest entry; none: 0 to equality deletes, unknown to
                                                 // `_last_updated_sequence_number`
   RowDeletes deletes;                           // all that apply to the file
+  HasValues has_values;                         // what its manifest says; may be empty
 };
 
 // What reading has done so far, as it happens.

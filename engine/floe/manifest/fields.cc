@@ -89,10 +89,11 @@ std::vector<Field> wanted_entry_fields(const Type& partition, const std::vector<
     if (field.id == kContent) field.initial_default = int32_t{0};
     file.push_back(std::move(field));
   }
+  const Type data_file = struct_type(std::move(file));
   std::vector<Field> fields;
   for (Field& field : entry_fields(kLatestFormatVersion, partition)) {
     if (field.id == kDataFile) {
-      field.type = struct_type(std::move(file));
+      field.type = data_file;
     } else if (!with_entry_fields) {
       continue;
     }

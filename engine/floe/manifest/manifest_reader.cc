@@ -117,8 +117,10 @@ std::vector<SlotSink> sinks_of(const avro::Program& program, Manifest* manifest)
     } else if (slot.field_id == kFileFormat) {
       sink.kind = Sink::kFileFormat;
     } else if (manifest != nullptr) {
-      if ((sink.longs = long_column(*manifest, slot.field_id)) != nullptr) sink.kind = Sink::kLong;
-      if ((sink.bytes = bytes_column(*manifest, slot.field_id)) != nullptr) sink.kind = Sink::kBytes;
+      sink.longs = long_column(*manifest, slot.field_id);
+      sink.bytes = bytes_column(*manifest, slot.field_id);
+      if (sink.longs) sink.kind = Sink::kLong;
+      if (sink.bytes) sink.kind = Sink::kBytes;
       if (slot.field_id == kSplitOffsets) sink.kind = Sink::kLongs;
       if (slot.field_id == kEqualityIds) sink.kind = Sink::kInts;
     }

@@ -184,12 +184,12 @@ ManifestWriter::ManifestWriter(int32_t format_version, const Schema& schema, con
   const Type partition = partition_type(spec, schema);
   const std::string avro_schema =
       avro::to_avro_schema(manifest_fields::entry_fields(format_version, partition), "manifest_entry");
-  state_ = std::unique_ptr<State>(new State{.version = format_version,
-                                            .content = content,
-                                            .snapshot_id = snapshot_id,
-                                            .spec_id = spec.spec_id,
-                                            .partition = *partition.children,
-                                            .writer = avro::Writer(avro_schema, metadata, avro::parse_codec(codec))});
+  state_ = std::make_unique<State>(State{.version = format_version,
+                                         .content = content,
+                                         .snapshot_id = snapshot_id,
+                                         .spec_id = spec.spec_id,
+                                         .partition = *partition.children,
+                                         .writer = avro::Writer(avro_schema, metadata, avro::parse_codec(codec))});
   for (const Field& field : state_->partition) state_->summaries.emplace_back(field.type);
   ManifestFile& file = state_->file;
   file.added_files_count = file.existing_files_count = file.deleted_files_count = 0;

@@ -65,6 +65,17 @@ void ScanFiles::choose(const ScanOptions& options) {
   }
 }
 
+namespace {
+
+// Whether the manifest counts values of the field that are not null.
+bool has_values(ManifestReader& manifest, uint32_t entry, int32_t field_id) {
+  const auto stats = manifest.stats({field_id});
+  const ColumnStats* column = stats->column(field_id);
+  return column && column->null_counts[entry] >= 0 && column->value_counts[entry] > column->null_counts[entry];
+}
+
+}  // namespace
+
 std::optional<std::vector<BatchStream>> ScanFiles::open(size_t i, Opening& opening) {
   const ScanPlan::Part& part = plan_.parts[places_[i].part];
   const size_t index = places_[i].index;
@@ -87,6 +98,7 @@ std::optional<std::vector<BatchStream>> ScanFiles::open(size_t i, Opening& openi
   context.partition_values = identity_values(manifest, partition);
   if (partition_type_) context.partition = partition_struct(manifest, partition, *partition_type_);
   if (manifest.sequence_number[entry] != kAbsent) context.data_sequence_number = manifest.sequence_number[entry];
+  context.has_values = [reader = part.reader, entry](int32_t field_id) { return has_values(*reader, entry, field_id); };
   const DataFile file = data_file(manifest, entry);
   ++counters_->files_read;
   try {

@@ -550,6 +550,8 @@ void check(const TableRequirement& requirement, const TableMetadata* current) {
              requirement);
 }
 
+// By value, since std::apply would match a reference as well.
+// NOLINTNEXTLINE(performance-unnecessary-value-param)
 TableMetadata apply(TableMetadata base, const std::vector<TableUpdate>& updates) {
   TableMetadata result = apply_all(base, updates);
   if (result.last_updated_ms == base.last_updated_ms && !(result == base)) {

@@ -59,7 +59,7 @@ void write_vectors(const Transaction& transaction, LeavingRows& found, SnapshotC
   for (size_t part = 0, i = 0; part < plan.parts.size(); ++part) {
     for (size_t index = 0; index < plan.parts[part].entries.size(); ++index) place[{part, index}] = i++;
   }
-  find_deleted(found.table, plan, found.scan, transaction.io(), [&](FoundRows deleted) {
+  find_deleted(found.table, plan, found.scan, transaction.io(), [&](const FoundRows& deleted) {
     found.part[place.at({deleted.part, deleted.index})].positions.add(deleted.positions);
   });
 

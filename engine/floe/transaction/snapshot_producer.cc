@@ -185,7 +185,7 @@ TableCommit SnapshotProducer::commit_of(const LoadedTable& base, Snapshot snapsh
   commit.requirements.emplace_back(
       AssertRefSnapshotId{change_.branch, head ? std::optional(head->snapshot_id) : std::nullopt});
   commit.updates.emplace_back(AddSnapshot{std::move(snapshot)});
-  if (!change_.stage_only) commit.updates.emplace_back(SetSnapshotRef{change_.branch, std::move(ref)});
+  if (!change_.stage_only) commit.updates.emplace_back(SetSnapshotRef{change_.branch, ref});
   return commit;
 }
 

@@ -283,7 +283,7 @@ void ExternalSort::State::sort() {
 BatchPtr ExternalSort::State::rows_of(const std::vector<uint32_t>& rows, int64_t begin, int64_t end,
                                       bool with_keys) const {
   const arrow::UInt32Array indices(end - begin, arrow::Buffer::Wrap(rows.data() + begin, end - begin));
-  const BatchPtr batch = take(*sorted_from, indices);
+  BatchPtr batch = take(*sorted_from, indices);
   if (!with_keys) return batch;
   arrow::LargeBinaryBuilder builder;
   for (int64_t i = begin; i < end; ++i) check(builder.Append(keys[rows[i]]), kStep);
