@@ -21,67 +21,16 @@ from pyiceberg.transforms import (
 )
 from pyiceberg.types import LongType, NestedField, StringType
 
-from floe_iceberg import FloeCatalog, FloeTable, load_catalog
+from floe_iceberg import FloeCatalog
 from testing.fixtures.services import Spark
-from tests.integration.strangers import plain, rows
+from tests.integration.spark_judge import FORMATS, MERGE_ON_READ, agree, create, same_rows, spark_rows
+from tests.integration.strangers import rows
 from tests.integration.test_strangers import ROWS, SCHEMA, arrow_rows
 
 pytestmark = pytest.mark.slow
 
 #: Spark has no type for a time of day.
 KNOWN = Schema(*(field for field in SCHEMA.fields if field.name != "time"))
-FORMATS = ["parquet", "avro", "orc"]
-
-
-def spark_rows(spark: Spark, query: str) -> list[dict[str, Any]]:
-    """The rows as `rows` gives ours. Spark has UUIDs as text."""
-    found = spark.sql(query)
-    for row in found:
-        if row.get("uuid") is not None:
-            row["uuid"] = bytes.fromhex(row["uuid"].replace("-", ""))
-    return sorted(({k: plain(v) for k, v in row.items()} for row in found), key=repr)
-
-
-@pytest.fixture
-def ours(spark: Spark) -> FloeCatalog:
-    return load_catalog("floe", type="sql", **spark.properties)
-
-
-_names = (f"ns{n}" for n in itertools.count())
-
-
-@pytest.fixture
-def ns(ours: FloeCatalog) -> str:
-    """A namespace of the test's own."""
-    name = next(_names)
-    ours.create_namespace(name)
-    return name
-
-
-def same_rows(ours: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> None:
-    """Fails with what differs. The entries of a map have no order."""
-    assert len(ours) == len(theirs)
-    for row in itertools.chain(ours, theirs):
-        if row.get("map"):
-            row["map"].sort(key=repr)
-    differing = [
-        (column, row[column], other.get(column))
-        for row, other in zip(ours, theirs, strict=True)
-        for column in row
-        if row[column] != other.get(column)
-    ]
-    assert differing == []
-
-
-def agree(spark: Spark, table: FloeTable, count: int | None = None) -> list[dict[str, Any]]:
-    """Both read the same rows, which are given back."""
-    table.refresh()
-    ours = rows(table.scan().to_arrow())
-    same_rows(ours, spark_rows(spark, f"SELECT * FROM {'.'.join(table.name())}"))
-    assert table.scan().count() == len(ours)
-    if count is not None:
-        assert len(ours) == count
-    return ours
 
 
 # --- Spark reads what we write ---
@@ -227,13 +176,6 @@ SPARK_ROWS = """
 """
 
 
-def create(spark: Spark, name: str, columns: str, version: int, more: str = "", **properties: str) -> None:
-    texts = ", ".join(
-        f"'{k.replace('_', '-')}' = '{v}'" for k, v in {"format-version": str(version), **properties}.items()
-    )
-    spark.sql(f"CREATE TABLE {name} ({columns}) USING iceberg {more} TBLPROPERTIES ({texts})")
-
-
 @pytest.mark.parametrize("file_format", FORMATS)
 @pytest.mark.parametrize("version", [1, 2, 3])
 def test_we_read_every_type(spark: Spark, ours: FloeCatalog, ns: str, version: int, file_format: str) -> None:
@@ -264,9 +206,6 @@ def test_we_read_every_transform(spark: Spark, ours: FloeCatalog, ns: str, name:
         found = spark.sql(f"SELECT count(*) AS n FROM {ns}.t WHERE {spark_filter}")
         ours_filter = row_filter.replace("starts with", "LIKE").replace("'ü'", "'ü%'")
         assert found == [{"n": table.scan(ours_filter).count()}], row_filter
-
-
-MERGE_ON_READ = {f"write.{operation}.mode": "merge-on-read" for operation in ("delete", "update", "merge")}
 
 
 def changed_by_spark(spark: Spark, name: str, version: int, more: str = "", **properties: str) -> None:
