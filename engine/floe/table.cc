@@ -92,6 +92,12 @@ void Table::add_files(const std::vector<std::string>& locations, const AddFilesO
   loaded_ = transaction.commit(stop);
 }
 
+void Table::change(const std::function<void(Transaction&)>& work, const arrow::StopToken& stop) {
+  Transaction transaction(*catalog_, loaded_);
+  work(transaction);
+  loaded_ = transaction.commit(stop);
+}
+
 ScanPlan Table::plan(const ScanOptions& options) const { return floe::plan(metadata(), options, *io_); }
 
 std::unique_ptr<arrow::RecordBatchReader> Table::scan(const ScanOptions& options) const {

@@ -9,6 +9,7 @@
 
 #include <arrow/table.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -18,6 +19,8 @@
 #include "floe/scan/scan.h"
 #include "floe/transaction/add_files.h"
 #include "floe/transaction/append.h"
+#include "floe/transaction/evolve.h"
+#include "floe/transaction/manage_snapshots.h"
 #include "floe/transaction/overwrite.h"
 #include "floe/transaction/row_delta.h"
 #include "floe/transaction/upsert.h"
@@ -67,6 +70,11 @@ class Table {
   // Adds Parquet files that are there already, by their locations.
   void add_files(const std::vector<std::string>& locations, const AddFilesOptions& options = {},
                  const arrow::StopToken& stop = arrow::StopToken::Unstoppable());
+
+  // One or several changes as one commit, also those that have no method here: of schema, partitioning and sort order
+  // (transaction/evolve.h), of branches and tags (transaction/manage_snapshots.h).
+  void change(const std::function<void(Transaction&)>& work,
+              const arrow::StopToken& stop = arrow::StopToken::Unstoppable());
 
   ScanPlan plan(const ScanOptions& options = {}) const;
   std::unique_ptr<arrow::RecordBatchReader> scan(const ScanOptions& options = {}) const;

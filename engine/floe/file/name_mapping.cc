@@ -1,6 +1,9 @@
 #include "floe/file/name_mapping.h"
 
 #include <algorithm>
+#include <iterator>
+#include <unordered_map>
+#include <utility>
 
 #include "floe/spec/json.h"
 #include "floe/spec/json_writer.h"
@@ -23,30 +26,78 @@ NameMapping parse_fields(const json::Node& node, int depth) {
   return fields;
 }
 
-void write_fields(const std::vector<Field>& fields, json::Writer& writer) {
+void write_fields(const NameMapping& fields, json::Writer& writer) {
   writer.begin_array();
-  for (const Field& field : fields) {
+  for (const MappedField& field : fields) {
     writer.begin_object();
-    writer.member("field-id", field.id);
+    if (field.field_id) writer.member("field-id", *field.field_id);
     writer.key("names");
     writer.begin_array();
-    writer.value(field.name);
+    for (const std::string& name : field.names) writer.value(name);
     writer.end_array();
-    if (field.type.is_nested()) {
+    if (!field.fields.empty()) {
       writer.key("fields");
-      write_fields(*field.type.children, writer);
+      write_fields(field.fields, writer);
     }
     writer.end_object();
   }
   writer.end_array();
 }
 
+std::string to_json(const NameMapping& mapping) {
+  json::Writer writer;
+  write_fields(mapping, writer);
+  return writer.take();
+}
+
+NameMapping mapping_of(const std::vector<Field>& fields) {
+  NameMapping mapping;
+  for (const Field& field : fields) {
+    mapping.push_back({.names = {field.name}, .field_id = field.id, .fields = mapping_of(children_of(field.type))});
+  }
+  return mapping;
+}
+
+// The mapping of one struct's fields, or of a list's or map's.
+class Evolution {
+ public:
+  Evolution(const Schema& before, const Schema& after) : before_(index_by_id(before)), after_(index_by_id(after)) {}
+
+  NameMapping fields(NameMapping mapping, const std::vector<Field>& now) const {
+    std::unordered_map<std::string_view, int32_t> taken;  // names that columns have got
+    NameMapping added;
+    for (const Field& field : now) {
+      const auto was = before_.find(field.id);
+      if (was == before_.end()) added.push_back(mapping_of({field}).front());
+      if (was == before_.end() || was->second->name != field.name) taken.emplace(field.name, field.id);
+    }
+    for (MappedField& field : mapping) {
+      const auto is = field.field_id ? after_.find(*field.field_id) : after_.end();
+      if (is != after_.end()) {
+        const bool renamed = taken.contains(is->second->name) && taken.at(is->second->name) == *field.field_id;
+        if (renamed && !std::ranges::count(field.names, is->second->name)) field.names.push_back(is->second->name);
+        field.fields = fields(std::move(field.fields), children_of(is->second->type));
+      }
+      std::erase_if(field.names, [&](const std::string& name) {
+        const auto owner = taken.find(name);
+        return owner != taken.end() && owner->second != field.field_id;
+      });
+    }
+    std::erase_if(mapping, [](const MappedField& field) { return field.names.empty(); });
+    std::ranges::move(added, std::back_inserter(mapping));
+    return mapping;
+  }
+
+ private:
+  const std::unordered_map<int32_t, const Field*> before_, after_;
+};
+
 }  // namespace
 
-std::string name_mapping_of(const Schema& schema) {
-  json::Writer writer;
-  write_fields(schema.fields, writer);
-  return writer.take();
+std::string name_mapping_of(const Schema& schema) { return to_json(mapping_of(schema.fields)); }
+
+std::string evolved_name_mapping(std::string_view json, const Schema& before, const Schema& after) {
+  return to_json(Evolution(before, after).fields(parse_name_mapping(json), after.fields));
 }
 
 NameMapping parse_name_mapping(std::string_view json) {

@@ -25,6 +25,10 @@ NameMapping parse_name_mapping(std::string_view json);
 // The mapping, as JSON, of every column of a schema by the name that it has now.
 std::string name_mapping_of(const Schema& schema);
 
+// A mapping, as JSON, after the schema has changed: a renamed column's new name stands beside its old ones, new columns
+// are there, and a name that a column has taken over is nobody else's any more.
+std::string evolved_name_mapping(std::string_view json, const Schema& before, const Schema& after);
+
 // The mapping of a column of this name, or null.
 const MappedField* find_name(const NameMapping& mapping, std::string_view name);
 

@@ -212,8 +212,10 @@ SnapshotChange replacement(Transaction& transaction, std::vector<DataFile> files
   }
   SnapshotChange change{.operation = "overwrite",
                         .branch = options.branch,
+                        .stage_only = options.stage_only,
                         .checks = transaction.checks_for(options.branch),
                         .snapshot_properties = options.snapshot_properties};
+  change.snapshot_properties.insert_or_assign(std::string(kReplacePartitions), "true");
   const Partitions partitions(table, files);
   change.added = std::move(files);
   change.removed = files_in(transaction, partitions, options.branch);

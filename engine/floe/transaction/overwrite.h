@@ -45,6 +45,7 @@ void overwrite(Transaction& transaction, std::vector<DataFile> files, const Over
 
 struct PartitionOverwriteOptions {
   std::string branch = "main";
+  bool stage_only = false;                  // a snapshot that no branch has yet
   std::optional<Isolation> isolation = {};  // default: `write.update.isolation-level`
   Properties snapshot_properties = {};
 };

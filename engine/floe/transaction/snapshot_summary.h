@@ -13,6 +13,9 @@
 
 namespace floe {
 
+// In the summary of an overwrite: it replaced the partitions that its files are in, so that it can be done again.
+inline constexpr std::string_view kReplacePartitions = "replace-partitions";
+
 // Sums up the files that a change adds to a table and removes from it.
 class SummaryCounter {
  public:
