@@ -104,4 +104,8 @@ std::unique_ptr<arrow::RecordBatchReader> Table::scan(const ScanOptions& options
   return read(metadata(), plan(options), options, io_);
 }
 
+std::unique_ptr<arrow::RecordBatchReader> Table::inspect(std::string_view name, const InspectOptions& options) const {
+  return floe::inspect(loaded_, name, options, io_);
+}
+
 }  // namespace floe

@@ -12,10 +12,12 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "floe/catalog/catalog.h"
 #include "floe/error.h"
+#include "floe/inspect/inspect.h"
 #include "floe/scan/scan.h"
 #include "floe/transaction/add_files.h"
 #include "floe/transaction/append.h"
@@ -78,6 +80,9 @@ class Table {
 
   ScanPlan plan(const ScanOptions& options = {}) const;
   std::unique_ptr<arrow::RecordBatchReader> scan(const ScanOptions& options = {}) const;
+
+  // A metadata table ("files", "snapshots", ...; see inspect/inspect.h for all of them).
+  std::unique_ptr<arrow::RecordBatchReader> inspect(std::string_view name, const InspectOptions& options = {}) const;
 
  private:
   CatalogPtr catalog_;

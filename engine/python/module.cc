@@ -1,11 +1,13 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
 
 #include <string>
 
 #include "catalog.h"
 #include "errors.h"
 #include "floe/expression/expression.h"
+#include "floe/inspect/inspect.h"
 #include "floe/manifest/manifest.h"
 #include "scan.h"
 #include "stream.h"
@@ -29,6 +31,7 @@ NB_MODULE(_core, m) {
   m.def(
       "filter_to_json", [](const std::string& text) { return floe::to_json(floe::parse_filter(text)); },
       nb::arg("text"), nogil(), "A filter's text as the JSON of the REST protocol.");
+  m.def("metadata_table_names", &floe::metadata_table_names, nogil(), "What Table.inspect takes.");
   m.def("set_manifest_cache_bytes", &floe::set_manifest_cache_bytes, nb::arg("bytes"), nogil(),
         "Bounds the process-wide cache of manifests. 0 turns it off.");
   m.def("clear_manifest_cache", &floe::clear_manifest_cache, nogil());

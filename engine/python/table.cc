@@ -3,12 +3,14 @@
 #include <arrow/util/cancel.h>
 #include <nanobind/stl/map.h>
 #include <nanobind/stl/optional.h>
+#include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "floe/table.h"
@@ -62,6 +64,22 @@ Scan scan(const Table& table, const std::string& filter_json, std::vector<std::s
   return {table, std::move(options)};
 }
 
+std::shared_ptr<OpenStream> inspect(const Table& table, const std::string& name, std::optional<int64_t> snapshot_id,
+                                    std::optional<int64_t> as_of_ms, std::optional<std::string> ref,
+                                    std::vector<std::string> columns, const std::string& filter_json,
+                                    bool case_sensitive) {
+  arrow::StopSource stop;
+  const InspectOptions options{.snapshot_id = snapshot_id,
+                               .as_of_ms = as_of_ms,
+                               .ref = std::move(ref),
+                               .columns = std::move(columns),
+                               .filter = filter_json.empty() ? Expression{} : expression_from_json(filter_json),
+                               .case_sensitive = case_sensitive,
+                               .stop = stop.token()};
+  auto reader = interruptible(stop, [&] { return table.inspect(name, options); });
+  return OpenStream::make(std::move(reader), std::move(stop));
+}
+
 }  // namespace
 
 void bind_table(nb::module_& m) {
@@ -94,7 +112,11 @@ void bind_table(nb::module_& m) {
       .def("scan", &scan, nb::kw_only(), nb::arg("filter_json") = "", nb::arg("select") = std::vector<std::string>{"*"},
            nb::arg("case_sensitive") = true, nb::arg("snapshot_id") = nb::none(), nb::arg("as_of_ms") = nb::none(),
            nb::arg("ref") = nb::none(), nb::arg("limit") = nb::none(), nb::arg("batch_rows") = nb::none(),
-           nb::arg("read_ahead_bytes") = nb::none(), nb::arg("ordered") = true, "A scan of this state of the table.");
+           nb::arg("read_ahead_bytes") = nb::none(), nb::arg("ordered") = true, "A scan of this state of the table.")
+      .def("inspect", &inspect, nb::arg("name"), nb::kw_only(), nb::arg("snapshot_id") = nb::none(),
+           nb::arg("as_of_ms") = nb::none(), nb::arg("ref") = nb::none(),
+           nb::arg("columns") = std::vector<std::string>{"*"}, nb::arg("filter_json") = "",
+           nb::arg("case_sensitive") = true, "A metadata table, as a stream.");
 }
 
 }  // namespace floe::python

@@ -82,24 +82,35 @@ Header read_header(std::string_view bytes, const std::string& file) {
   }
 }
 
-void for_each_block(std::string_view bytes, const Header& header, const std::string& file,
-                    const std::function<void(int64_t records, std::string_view data)>& visit) {
+Blocks::Blocks(std::string_view bytes, const Header& header, const std::string& file)
+    : bytes_(bytes),
+      header_(header),
+      file_(file),
+      at_(header.size),
+      budget_(kUncompressedBase + kUncompressedRatio * bytes.size()) {}
+
+bool Blocks::next(const VisitBlock& visit) {
+  if (at_ >= bytes_.size()) return false;
   ThreadScratch scratch;
-  Cursor in(bytes.substr(header.size));
-  size_t budget = kUncompressedBase + kUncompressedRatio * bytes.size();
-  while (in.left() > 0) {
-    const size_t block_start = bytes.size() - in.left();
-    try {
-      const int64_t records = in.read_long();
-      if (records < 0) corrupt("a block's count of records is negative");
-      const std::string_view block = in.read_bytes();
-      if (in.read_fixed(kSyncSize) != header.sync) corrupt("a block's sync marker is wrong");
-      const std::string_view data = decompress(header.codec, block, budget, *scratch);
-      budget -= data.size();
-      visit(records, data);
-    } catch (const CorruptFile& e) {
-      throw CorruptFile(fmt::format("{}: {} (in the block at byte {})", file, e.what(), block_start));
-    }
+  Cursor in(bytes_.substr(at_));
+  try {
+    const int64_t records = in.read_long();
+    if (records < 0) corrupt("a block's count of records is negative");
+    const std::string_view block = in.read_bytes();
+    if (in.read_fixed(kSyncSize) != header_.sync) corrupt("a block's sync marker is wrong");
+    const std::string_view data = decompress(header_.codec, block, budget_, *scratch);
+    budget_ -= data.size();
+    visit(records, data);
+  } catch (const CorruptFile& e) {
+    throw CorruptFile(fmt::format("{}: {} (in the block at byte {})", file_, e.what(), at_));
+  }
+  at_ = bytes_.size() - in.left();
+  return true;
+}
+
+void for_each_block(std::string_view bytes, const Header& header, const std::string& file, const VisitBlock& visit) {
+  Blocks blocks(bytes, header, file);
+  while (blocks.next(visit)) {
   }
 }
 

@@ -25,11 +25,29 @@ struct Header {
 // Throws CorruptFile naming `file`.
 Header read_header(std::string_view bytes, const std::string& file);
 
-// Calls `visit(records, uncompressed bytes)` for every block in order; the bytes are valid during the call. Throws
-// CorruptFile naming `file` if a block or its sync marker is cut or wrong, or if what `visit` throws is a CorruptFile,
-// and if the blocks are more than kUncompressedBase + kUncompressedRatio times the file when uncompressed.
-void for_each_block(std::string_view bytes, const Header& header, const std::string& file,
-                    const std::function<void(int64_t records, std::string_view data)>& visit);
+using VisitBlock = std::function<void(int64_t records, std::string_view data)>;
+
+// A file's blocks, one after the other. What it is made of must outlive it.
+class Blocks {
+ public:
+  Blocks(std::string_view bytes, const Header& header, const std::string& file);
+
+  // Calls `visit(records, uncompressed bytes)` for the next block; the bytes are valid during the call. False: there is
+  // none. Throws CorruptFile naming `file` if a block or its sync marker is cut or wrong, or if what `visit` throws is
+  // a CorruptFile, and if the blocks are more than kUncompressedBase + kUncompressedRatio times the file when
+  // uncompressed.
+  bool next(const VisitBlock& visit);
+
+ private:
+  const std::string_view bytes_;
+  const Header& header_;
+  const std::string& file_;
+  size_t at_;      // where the next block starts
+  size_t budget_;  // uncompressed bytes that are left to it
+};
+
+// All of them.
+void for_each_block(std::string_view bytes, const Header& header, const std::string& file, const VisitBlock& visit);
 
 inline constexpr size_t kUncompressedBase = size_t{256} << 20;
 inline constexpr size_t kUncompressedRatio = 64;

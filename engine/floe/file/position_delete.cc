@@ -21,10 +21,6 @@ namespace {
 
 constexpr int64_t kWriteRows = 64 << 10;
 
-// For files that some engine wrote without field ids.
-constexpr std::string_view kNames =
-    R"([{"field-id": 2147483546, "names": ["file_path"]}, {"field-id": 2147483545, "names": ["pos"]}])";
-
 BoundExpression path_is_one_of(std::vector<std::string> paths) {
   std::sort(paths.begin(), paths.end());
   paths.erase(std::unique(paths.begin(), paths.end()), paths.end());
@@ -92,7 +88,7 @@ PositionDeletes read_position_deletes(Io& io, const DataFile& file, const std::v
   if (!wanted.empty()) options.filter = path_is_one_of(wanted);
   options.use_threads = false;
   options.stop = stop;
-  const auto reader = read_data_file(io, file, options, {}, std::string(kNames));
+  const auto reader = read_data_file(io, file, options, {}, std::string(kPositionDeleteNames));
   PositionDeletes deletes;
   while (const auto batch = check(reader->Next(), file.file_path)) add_rows(*batch, file.file_path, deletes);
   for (auto& [path, positions] : deletes) positions.shrink();

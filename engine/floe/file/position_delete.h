@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "floe/file/positions.h"
@@ -15,6 +16,10 @@
 #include "floe/spec/snapshot.h"
 
 namespace floe {
+
+// The name mapping of files that some engine wrote without field ids.
+inline constexpr std::string_view kPositionDeleteNames =
+    R"([{"field-id": 2147483546, "names": ["file_path"]}, {"field-id": 2147483545, "names": ["pos"]}])";
 
 // Positions by data file path.
 using PositionDeletes = std::map<std::string, Positions, std::less<>>;

@@ -110,6 +110,8 @@ std::shared_ptr<const ManifestLayout> read_layout(const avro::Header& header) {
   std::vector<int32_t> maps = kStatsIds;
   maps.push_back(kColumnSizes);
   layout->all_maps = compile(maps, false);
+  both.push_back(kColumnSizes);
+  layout->whole = compile(both, true);
   return layout;
 }
 
@@ -141,6 +143,11 @@ class Layouts {
 };
 
 }  // namespace
+
+avro::Header manifest_header(std::string_view bytes, const std::string& file) {
+  if (bytes.starts_with("AGS1")) throw NotSupported(fmt::format("{}: encrypted manifests are not supported", file));
+  return avro::read_header(bytes, file);
+}
 
 std::shared_ptr<const ManifestLayout> manifest_layout(const avro::Header& header, const std::string& file) {
   static auto& layouts = *new Layouts();  // never destroyed: threads may still read at exit

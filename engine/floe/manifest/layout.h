@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "floe/avro/container.h"
@@ -25,7 +26,11 @@ struct ManifestLayout {
   avro::Program stats;              // value, null and NaN counts and bounds
   avro::Program entries_and_stats;  // in one pass
   avro::Program all_maps;           // stats, and the sizes of columns
+  avro::Program whole;              // entries and all maps
 };
+
+// Throws CorruptFile naming `file`, NotSupported if it is encrypted.
+avro::Header manifest_header(std::string_view bytes, const std::string& file);
 
 // Throws CorruptFile or NotSupported, naming `file`.
 std::shared_ptr<const ManifestLayout> manifest_layout(const avro::Header& header, const std::string& file);

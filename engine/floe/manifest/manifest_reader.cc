@@ -9,6 +9,7 @@
 
 #include "floe/avro/container.h"
 #include "floe/avro/program.h"
+#include "floe/manifest/entry_decoder.h"
 #include "floe/manifest/fields.h"
 #include "floe/manifest/layout.h"
 #include "floe/manifest/manifest.h"
@@ -18,258 +19,6 @@ namespace floe {
 namespace {
 
 using namespace manifest_fields;
-
-// Where the value of a slot goes.
-enum class Sink : uint8_t {
-  kNone,
-  kEntry,  // the record itself
-  kStatus,
-  kFileContent,
-  kFileFormat,
-  kLong,
-  kBytes,
-  kLongs,  // a list of longs, as bytes side by side
-  kInts,
-  kPartition,  // in the binary single-value form
-  kMapKey,
-  kMapLong,
-  kMapBytes,
-};
-
-struct SlotSink {
-  Sink kind = Sink::kNone;
-  std::vector<int64_t>* longs = nullptr;
-  BytesColumn* bytes = nullptr;
-  TypeKind type = TypeKind::kUnknown;  // kPartition
-  int32_t map = 0;                     // kMapLong, kMapBytes: which of the maps
-};
-
-std::vector<int64_t>* long_column(Manifest& manifest, int32_t field_id) {
-  switch (field_id) {
-    case kSnapshotId:
-      return &manifest.snapshot_id;
-    case kSequenceNumber:
-      return &manifest.sequence_number;
-    case kFileSequenceNumber:
-      return &manifest.file_sequence_number;
-    case kRecordCount:
-      return &manifest.record_count;
-    case kFileSizeInBytes:
-      return &manifest.file_size_in_bytes;
-    case kSortOrderId:
-      return &manifest.sort_order_id;
-    case kFirstRowId:
-      return &manifest.first_row_id;
-    case kContentOffset:
-      return &manifest.content_offset;
-    case kContentSizeInBytes:
-      return &manifest.content_size_in_bytes;
-    default:
-      return nullptr;
-  }
-}
-
-BytesColumn* bytes_column(Manifest& manifest, int32_t field_id) {
-  switch (field_id) {
-    case kFilePath:
-      return &manifest.file_path;
-    case kKeyMetadata:
-      return &manifest.key_metadata;
-    case kReferencedDataFile:
-      return &manifest.referenced_data_file;
-    case kSplitOffsets:
-      return &manifest.split_offsets;
-    case kEqualityIds:
-      return &manifest.equality_ids;
-    default:
-      return nullptr;
-  }
-}
-
-bool is_map(int32_t field_id) {
-  return field_id == kColumnSizes || field_id == kValueCounts || field_id == kNullValueCounts ||
-         field_id == kNanValueCounts || field_id == kLowerBounds || field_id == kUpperBounds;
-}
-
-// The sink of every slot of a program; those of the entry's columns go to `manifest`, which may be null if the program
-// has none of them.
-std::vector<SlotSink> sinks_of(const avro::Program& program, Manifest* manifest) {
-  std::vector<SlotSink> sinks(program.slots.size());
-  for (size_t i = 0; i < sinks.size(); ++i) {
-    const avro::Slot& slot = program.slots[i];
-    const int32_t parent = slot.parent < 0 ? -1 : program.slots[slot.parent].field_id;
-    SlotSink& sink = sinks[i];
-    if (slot.parent < 0) {
-      sink.kind = Sink::kEntry;
-    } else if (parent == kPartition) {
-      sink = {.kind = Sink::kPartition, .bytes = &manifest->partition[slot.position], .type = slot.type.kind};
-    } else if (parent == kSplitOffsets) {
-      sink = {.kind = Sink::kLongs, .bytes = &manifest->split_offsets};
-    } else if (parent == kEqualityIds) {
-      sink = {.kind = Sink::kInts, .bytes = &manifest->equality_ids};
-    } else if (is_map(parent)) {
-      const Sink value = slot.type.kind == TypeKind::kBinary ? Sink::kMapBytes : Sink::kMapLong;
-      sink = {.kind = slot.position == 0 ? Sink::kMapKey : value, .map = parent};
-    } else if (slot.field_id == kStatus) {
-      sink.kind = Sink::kStatus;
-    } else if (slot.field_id == kContent) {
-      sink.kind = Sink::kFileContent;
-    } else if (slot.field_id == kFileFormat) {
-      sink.kind = Sink::kFileFormat;
-    } else if (manifest != nullptr) {
-      sink.longs = long_column(*manifest, slot.field_id);
-      sink.bytes = bytes_column(*manifest, slot.field_id);
-      if (sink.longs) sink.kind = Sink::kLong;
-      if (sink.bytes) sink.kind = Sink::kBytes;
-      if (slot.field_id == kSplitOffsets) sink.kind = Sink::kLongs;
-      if (slot.field_id == kEqualityIds) sink.kind = Sink::kInts;
-    }
-  }
-  return sinks;
-}
-
-// The fewest bytes of two's complement, which the single-value form of decimals asks for.
-std::string_view minimal_decimal(std::string_view bytes) {
-  if (bytes.empty()) avro::corrupt("a decimal has no bytes");
-  while (bytes.size() > 1) {
-    const auto first = static_cast<uint8_t>(bytes[0]);
-    const bool next_is_negative = (static_cast<uint8_t>(bytes[1]) & 0x80) != 0;
-    if (!(first == 0x00 && !next_is_negative) && !(first == 0xff && next_is_negative)) break;
-    bytes.remove_prefix(1);
-  }
-  if (bytes.size() > 16) avro::corrupt("a decimal has more than 38 digits");
-  return bytes;
-}
-
-template <typename T>
-std::string_view bytes_of(const T& number) {
-  return {reinterpret_cast<const char*>(&number), sizeof(number)};
-}
-
-bool is_32_bits(TypeKind type) { return type == TypeKind::kInt || type == TypeKind::kDate; }
-
-// One entry's value of one map, for a column that is wanted.
-struct MapItem {
-  int32_t map;
-  size_t row;
-  int32_t key;
-  size_t column;  // the position of the key among the wanted ones
-};
-
-// Fills a manifest's columns, and hands the items of maps to `Maps`:
-//   int find(int32_t key);  // the wanted column, or -1
-//   void put(const MapItem& item, int64_t value);
-//   void put(const MapItem& item, std::string_view value);
-template <typename Maps>
-class EntryHandler {
- public:
-  EntryHandler(const avro::Program& program, Manifest* manifest, Maps& maps)
-      : sinks_(sinks_of(program, manifest)), manifest_(manifest), maps_(maps) {}
-
-  size_t rows() const { return row_; }
-
-  void null(int slot) {
-    const SlotSink& sink = sinks_[slot];
-    if (sink.kind == Sink::kLong) {
-      sink.longs->push_back(kAbsent);
-    } else if (sink.bytes != nullptr) {
-      sink.bytes->append_absent();
-    }
-  }
-
-  void boolean(int slot, bool value) { sinks_[slot].bytes->append(value ? "\x01" : std::string_view("\0", 1)); }
-  void real(int slot, float value) { sinks_[slot].bytes->append(bytes_of(value)); }
-  void real(int slot, double value) { sinks_[slot].bytes->append(bytes_of(value)); }
-
-  void integer(int slot, int64_t value) {
-    const SlotSink& sink = sinks_[slot];
-    switch (sink.kind) {
-      case Sink::kLong:
-        sink.longs->push_back(value);
-        break;
-      case Sink::kMapKey:
-        key(slot, static_cast<int32_t>(value));
-        break;
-      case Sink::kMapLong:
-        if (column_ >= 0) maps_.put(item(sink), value);
-        break;
-      case Sink::kStatus:
-        if (value < 0 || value > 2) avro::corrupt("an entry's status is unknown");
-        manifest_->status.push_back(static_cast<EntryStatus>(value));
-        break;
-      case Sink::kFileContent:
-        if (value < 0 || value > 2) avro::corrupt("the content of a file is unknown");
-        manifest_->file_content.push_back(static_cast<FileContent>(value));
-        break;
-      case Sink::kLongs:
-        sink.bytes->data.append(bytes_of(value));
-        break;
-      case Sink::kInts:
-        sink.bytes->data.append(bytes_of(static_cast<int32_t>(value)));
-        break;
-      case Sink::kPartition:
-        sink.bytes->append(is_32_bits(sink.type) ? bytes_of(static_cast<int32_t>(value)) : bytes_of(value));
-        break;
-      default:
-        break;
-    }
-  }
-
-  void bytes(int slot, std::string_view value) {
-    const SlotSink& sink = sinks_[slot];
-    if (sink.kind == Sink::kMapBytes) {
-      if (column_ >= 0) maps_.put(item(sink), value);
-    } else if (sink.kind == Sink::kFileFormat) {
-      manifest_->file_format.push_back(format_of(value));
-    } else if (sink.type == TypeKind::kDecimal) {
-      sink.bytes->append(minimal_decimal(value));
-    } else {
-      sink.bytes->append(value);
-    }
-  }
-
-  void begin(int) {}
-
-  bool key(int, int32_t key) {
-    key_ = key;
-    column_ = maps_.find(key);
-    return column_ >= 0;
-  }
-
-  void end(int slot) {
-    const SlotSink& sink = sinks_[slot];
-    if (sink.kind == Sink::kEntry) {
-      ++row_;
-    } else if (sink.kind == Sink::kLongs || sink.kind == Sink::kInts) {
-      sink.bytes->append({});
-    }
-  }
-
- private:
-  MapItem item(const SlotSink& sink) const {
-    return {.map = sink.map, .row = row_, .key = key_, .column = static_cast<size_t>(column_)};
-  }
-
-  FileFormat format_of(std::string_view name) {  // the same as before, almost always
-    if (name == last_format_name_) return last_format_;
-    try {
-      last_format_ = parse_file_format(name);
-    } catch (const InvalidArgument& e) {
-      throw CorruptFile(e.what());
-    }
-    last_format_name_ = name;
-    return last_format_;
-  }
-
-  std::vector<SlotSink> sinks_;
-  Manifest* manifest_;
-  Maps& maps_;
-  size_t row_ = 0;
-  int32_t key_ = 0;
-  int column_ = -1;
-  std::string last_format_name_;
-  FileFormat last_format_ = FileFormat::kParquet;
-};
 
 // Statistics of the wanted columns.
 class StatsMaps {
@@ -298,6 +47,8 @@ class StatsMaps {
     pad(bounds, item.row);
     bounds.append(bound);
   }
+
+  void end(int32_t, bool) {}
 
   // All columns of which anything is known, each filled up to `rows`.
   std::vector<ColumnStats> finish(size_t rows) {
@@ -328,13 +79,6 @@ class StatsMaps {
   std::vector<ColumnStats> columns_;
 };
 
-// No maps at all.
-struct NoMaps {
-  static int find(int32_t) { return -1; }
-  static void put(const MapItem&, int64_t) {}
-  static void put(const MapItem&, std::string_view) {}
-};
-
 // All maps of whole data files.
 class FileMaps {
  public:
@@ -353,6 +97,7 @@ class FileMaps {
     DataFile& file = at(item);
     (item.map == kLowerBounds ? file.lower_bounds : file.upper_bounds).emplace_back(item.key, value);
   }
+  void end(int32_t, bool) {}
 
  private:
   DataFile& at(const MapItem& item) {
@@ -369,36 +114,6 @@ void sort_by_id(ByFieldId<T>& map) {
   if (!std::is_sorted(map.begin(), map.end(), by_id)) std::stable_sort(map.begin(), map.end(), by_id);
   const auto same_id = [](const auto& a, const auto& b) { return a.first == b.first; };
   map.erase(std::unique(map.begin(), map.end(), same_id), map.end());
-}
-
-// "Sequence Number Inheritance": null means the manifest's own for added files; for others nothing is inherited, but
-// manifests of version 1 have no sequence numbers, and all of theirs are 0.
-void inherit_sequence_numbers(const ManifestFile& file, const Manifest& manifest, bool has_numbers,
-                              std::vector<int64_t>& numbers) {
-  for (size_t i = 0; i < numbers.size(); ++i) {
-    if (numbers[i] != kAbsent) continue;
-    if (!has_numbers) {
-      numbers[i] = 0;
-    } else if (manifest.status[i] == EntryStatus::kAdded || file.sequence_number == 0) {
-      numbers[i] = file.sequence_number;
-    }
-  }
-}
-
-// "First Row ID Inheritance": files without one follow one another from the manifest's on. Entries of deleted files get
-// none: the range that was set aside for the manifest is as long as its live rows.
-void inherit_first_row_ids(const ManifestFile& file, Manifest& manifest) {
-  if (manifest.content == ManifestContent::kDeletes) {
-    std::fill(manifest.first_row_id.begin(), manifest.first_row_id.end(), kAbsent);
-    return;
-  }
-  int64_t next = file.first_row_id.value_or(kAbsent);
-  for (size_t i = 0; i < manifest.size && next != kAbsent; ++i) {
-    if (manifest.first_row_id[i] != kAbsent || manifest.status[i] == EntryStatus::kDeleted) continue;
-    manifest.first_row_id[i] = next;
-    // What follows a file of unknown length has no known ids either.
-    if (manifest.record_count[i] < 0 || __builtin_add_overflow(next, manifest.record_count[i], &next)) next = kAbsent;
-  }
 }
 
 size_t memory_of(const BytesColumn& column) {
@@ -543,27 +258,10 @@ struct ManifestReader::State {
     return handler.rows();
   }
 
-  std::shared_ptr<Manifest> new_manifest() const {
-    auto manifest = std::make_shared<Manifest>();
-    manifest->spec_id = layout->spec_id.value_or(file.partition_spec_id);
-    manifest->schema = layout->schema;
-    manifest->spec = layout->spec;
-    manifest->spec.spec_id = manifest->spec_id;
-    manifest->content = layout->content.value_or(file.content);
-    manifest->partition_types = layout->partition_types;
-    manifest->partition.resize(layout->partition_types.size());
-    return manifest;
-  }
+  std::shared_ptr<Manifest> new_manifest() const { return empty_manifest(*layout, file); }
 
   void set_entries(std::shared_ptr<Manifest> manifest, size_t rows) {
-    manifest->size = rows;
-    for (int64_t& id : manifest->snapshot_id) {
-      if (id == kAbsent) id = file.added_snapshot_id;
-    }
-    for (auto* numbers : {&manifest->sequence_number, &manifest->file_sequence_number}) {
-      inherit_sequence_numbers(file, *manifest, layout->has_sequence_numbers, *numbers);
-    }
-    inherit_first_row_ids(file, *manifest);
+    Inheritance(file, *layout).complete(*manifest, rows);
     add_memory(memory_of(*manifest));
     entries = std::move(manifest);
   }
@@ -593,10 +291,7 @@ ManifestReader::ManifestReader(std::shared_ptr<arrow::Buffer> bytes, const Manif
   state_->file = file;
   state_->grew = std::move(grew);
   state_->memory = static_cast<size_t>(state_->buffer->size()) + sizeof(State) + file.manifest_path.size();
-  if (state_->bytes().starts_with("AGS1")) {
-    throw NotSupported(fmt::format("{}: encrypted manifests are not supported", file.manifest_path));
-  }
-  state_->header = avro::read_header(state_->bytes(), file.manifest_path);
+  state_->header = manifest_header(state_->bytes(), file.manifest_path);
   state_->layout = manifest_layout(state_->header, file.manifest_path);
 }
 

@@ -204,6 +204,24 @@ class Table:
     ) -> Scan:
         """A scan of this state of the table."""
 
+    def inspect(
+        self,
+        name: str,
+        *,
+        snapshot_id: int | None = None,
+        as_of_ms: int | None = None,
+        ref: str | None = None,
+        columns: Sequence[str] = ("*",),
+        filter_json: str = "",
+        case_sensitive: bool = True,
+    ) -> BatchStream:
+        """A metadata table ("files", "snapshots", ...; metadata_table_names has them all), as a stream.
+
+        Raises:
+            NotFound: There is no such metadata table, or no such snapshot.
+            InvalidArgument: The metadata table has no such option or column.
+        """
+
 class Transaction:
     """Several changes of one table that become one commit. Each sees the table with those before it.
 
@@ -395,6 +413,9 @@ def filter_to_json(text: str) -> str:
     Raises:
         InvalidArgument: The text does not parse; the message has the position.
     """
+
+def metadata_table_names() -> list[str]:
+    """What ``Table.inspect`` takes."""
 
 def set_manifest_cache_bytes(bytes: int) -> None:
     """Bounds the process-wide cache of manifests. 0 turns it off."""

@@ -18,6 +18,7 @@ from pyiceberg.typedef import EMPTY_DICT, Identifier, Properties
 
 import floe_engine
 from floe_iceberg.errors import InvalidArgumentError, NotFoundError
+from floe_iceberg.inspect import FloeInspect
 from floe_iceberg.scan import FloeScan
 from floe_iceberg.state import TableState
 from floe_iceberg.transaction import (
@@ -206,6 +207,16 @@ class FloeTable(Table):
             options=options,
             limit=limit,
         )
+
+    @property
+    def inspect(self) -> FloeInspect:
+        """The table's metadata, as tables.
+
+        Example:
+            >>> table.inspect.partitions()  # doctest: +SKIP
+            >>> table.inspect.files(columns=["file_path", "readable_metrics.dep_delay"])  # doctest: +SKIP
+        """
+        return FloeInspect(self)
 
     def snapshot_as_of_timestamp(self, timestamp_ms: int, inclusive: bool = True) -> Snapshot | None:
         """The snapshot that was current at a time, whatever the order of the snapshot log."""
