@@ -6,6 +6,7 @@
 
 #include "catalog.h"
 #include "errors.h"
+#include "evolve.h"
 #include "floe/expression/expression.h"
 #include "floe/inspect/inspect.h"
 #include "floe/manifest/manifest.h"
@@ -25,6 +26,7 @@ NB_MODULE(_core, m) {
   floe::python::bind_stream(m);
   floe::python::bind_scan(m);
   floe::python::bind_table(m);
+  floe::python::bind_evolve(m);
   floe::python::bind_transaction(m);
   floe::python::bind_catalog(m);
 

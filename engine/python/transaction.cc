@@ -71,13 +71,15 @@ class TransactionHandle {
   }
 
   bool overwrite_partitions(const nb::object& source, const Properties& snapshot_properties, const std::string& branch,
-                            const std::optional<std::string>& isolation) {
+                            const std::optional<std::string>& isolation, bool stage_only) {
     bool any = false;
     with_rows(source, [&](arrow::RecordBatchReader& batches, WriteOptions write) {
-      any = floe::overwrite_partitions(
-          transaction_, batches,
-          {.branch = branch, .isolation = level(isolation), .snapshot_properties = snapshot_properties},
-          std::move(write));
+      any = floe::overwrite_partitions(transaction_, batches,
+                                       {.branch = branch,
+                                        .stage_only = stage_only,
+                                        .isolation = level(isolation),
+                                        .snapshot_properties = snapshot_properties},
+                                       std::move(write));
     });
     return any;
   }
@@ -139,6 +141,41 @@ class TransactionHandle {
                                  .updates = updates_from_json(updates_json)});
   }
 
+  void update_schema(const SchemaUpdate& update) { floe::update_schema(transaction_, update); }
+  void update_spec(const SpecUpdate& update) { floe::update_spec(transaction_, update); }
+  void update_sort_order(const std::string& order_json) {
+    floe::update_sort_order(transaction_, sort_order_from_json(order_json).fields);
+  }
+
+  void set_ref(const std::string& name, int64_t snapshot_id, bool is_branch, const std::string& change,
+               std::optional<int32_t> min_snapshots_to_keep, std::optional<int64_t> max_snapshot_age_ms,
+               std::optional<int64_t> max_ref_age_ms) {
+    floe::set_ref(transaction_, name,
+                  {.snapshot_id = snapshot_id,
+                   .is_branch = is_branch,
+                   .min_snapshots_to_keep = min_snapshots_to_keep,
+                   .max_snapshot_age_ms = max_snapshot_age_ms,
+                   .max_ref_age_ms = max_ref_age_ms},
+                  ref_change(change));
+  }
+  void remove_ref(const std::string& name, bool is_branch) { floe::remove_ref(transaction_, name, is_branch); }
+  void rename_branch(const std::string& name, const std::string& new_name) {
+    floe::rename_branch(transaction_, name, new_name);
+  }
+  void fast_forward(const std::string& branch, const std::string& to) { floe::fast_forward(transaction_, branch, to); }
+  void set_retention(const std::string& ref, std::optional<int32_t> min_snapshots_to_keep,
+                     std::optional<int64_t> max_snapshot_age_ms, std::optional<int64_t> max_ref_age_ms) {
+    floe::set_retention(transaction_, ref, {min_snapshots_to_keep, max_snapshot_age_ms, max_ref_age_ms});
+  }
+  void set_current_snapshot(int64_t snapshot_id) { floe::set_current_snapshot(transaction_, snapshot_id); }
+  void rollback_to_snapshot(int64_t snapshot_id) { floe::rollback_to_snapshot(transaction_, snapshot_id); }
+  void rollback_to_timestamp(int64_t timestamp_ms) { floe::rollback_to_timestamp(transaction_, timestamp_ms); }
+  void cherry_pick(int64_t snapshot_id) { floe::cherry_pick(transaction_, snapshot_id); }
+  int64_t publish_changes(const std::string& wap_id) { return floe::publish_changes(transaction_, wap_id); }
+  int64_t create_snapshot(const std::string& branch, const Properties& snapshot_properties) {
+    return floe::create_snapshot(transaction_, branch, snapshot_properties);
+  }
+
   Table staged() const { return {catalog_, transaction_.staged()}; }
 
   Table commit() {
@@ -149,6 +186,13 @@ class TransactionHandle {
   void drop() { transaction_.drop(); }
 
  private:
+  static RefChange ref_change(const std::string& text) {
+    if (text == "create") return RefChange::kCreate;
+    if (text == "replace") return RefChange::kReplace;
+    if (text == "create-or-replace") return RefChange::kCreateOrReplace;
+    throw InvalidArgument("the change is '" + text + "'; it is one of create, replace and create-or-replace");
+  }
+
   static std::optional<Isolation> level(const std::optional<std::string>& text) {
     return text ? std::optional(parse_isolation(*text)) : std::nullopt;
   }
@@ -208,6 +252,7 @@ void bind_transaction(nb::module_& m) {
            "The rows that match leave and those of the stream come, as one snapshot. An empty filter: all leave.")
       .def("overwrite_partitions", &TransactionHandle::overwrite_partitions, nb::arg("batches"), nb::kw_only(),
            nb::arg("snapshot_properties"), nb::arg("branch"), nb::arg("isolation") = nb::none(),
+           nb::arg("stage_only") = false,
            "Replaces the partitions into which the stream's rows fall. False if there are no rows.")
       .def("delete", &TransactionHandle::delete_rows, nb::kw_only(), nb::arg("filter_json"), nb::arg("case_sensitive"),
            nb::arg("snapshot_properties"), nb::arg("branch"), nb::arg("isolation") = nb::none(),
@@ -225,6 +270,33 @@ void bind_transaction(nb::module_& m) {
            "Adds Parquet files that are there already, as one snapshot.")
       .def("update", &TransactionHandle::update, nb::arg("requirements_json"), nb::arg("updates_json"), nogil(),
            "Plain changes of metadata, as the REST protocol has them.")
+      .def("update_schema", &TransactionHandle::update_schema, nb::arg("update"), nogil(),
+           "Makes the schema with these changes current.")
+      .def("update_spec", &TransactionHandle::update_spec, nb::arg("update"), nogil(),
+           "Makes the partition spec with these changes the default.")
+      .def("update_sort_order", &TransactionHandle::update_sort_order, nb::arg("order_json"), nogil(),
+           "Makes a sort order of these fields the default.")
+      .def("set_ref", &TransactionHandle::set_ref, nb::arg("name"), nb::arg("snapshot_id"), nb::kw_only(),
+           nb::arg("is_branch"), nb::arg("change"), nb::arg("min_snapshots_to_keep") = nb::none(),
+           nb::arg("max_snapshot_age_ms") = nb::none(), nb::arg("max_ref_age_ms") = nb::none(), nogil(),
+           "Points a branch or tag at a snapshot.")
+      .def("remove_ref", &TransactionHandle::remove_ref, nb::arg("name"), nb::kw_only(), nb::arg("is_branch"), nogil(),
+           "Removes a branch or tag.")
+      .def("rename_branch", &TransactionHandle::rename_branch, nb::arg("name"), nb::arg("new_name"), nogil())
+      .def("fast_forward", &TransactionHandle::fast_forward, nb::arg("branch"), nb::arg("to"), nogil(),
+           "Moves a branch to where a ref is that descends from it.")
+      .def("set_retention", &TransactionHandle::set_retention, nb::arg("ref"), nb::kw_only(),
+           nb::arg("min_snapshots_to_keep") = nb::none(), nb::arg("max_snapshot_age_ms") = nb::none(),
+           nb::arg("max_ref_age_ms") = nb::none(), nogil(), "Changes what a ref keeps; None leaves it.")
+      .def("set_current_snapshot", &TransactionHandle::set_current_snapshot, nb::arg("snapshot_id"), nogil())
+      .def("rollback_to_snapshot", &TransactionHandle::rollback_to_snapshot, nb::arg("snapshot_id"), nogil())
+      .def("rollback_to_timestamp", &TransactionHandle::rollback_to_timestamp, nb::arg("timestamp_ms"), nogil())
+      .def("cherry_pick", &TransactionHandle::cherry_pick, nb::arg("snapshot_id"), nogil(),
+           "Brings what a snapshot changed onto the main branch.")
+      .def("publish_changes", &TransactionHandle::publish_changes, nb::arg("wap_id"), nogil(),
+           "Cherry-picks the snapshot that was staged with this wap.id. Returns its id.")
+      .def("create_snapshot", &TransactionHandle::create_snapshot, nb::arg("branch"), nb::arg("snapshot_properties"),
+           nogil(), "A snapshot that changes no rows. Returns its id.")
       .def_prop_ro("staged", &TransactionHandle::staged, "The table with all changes so far.")
       .def("commit", &TransactionHandle::commit, "Commits all changes at once, with retries. Called once.")
       .def("drop", &TransactionHandle::drop, nogil(), "Gives up, unless it is over: removes all that was written.");

@@ -17,10 +17,12 @@ from unittest import mock
 import pyiceberg.catalog.memory
 import pyiceberg.catalog.sql
 import pyiceberg.table
+import pyiceberg.table.update.schema
 import pytest
 import sqlalchemy
 
 from floe_iceberg.catalog import FloeCatalog
+from floe_iceberg.schema import FloeUpdateSchema
 from floe_iceberg.table import FloeStaticTable, FloeTable
 
 # PyIceberg's conftest imports what its tests against AWS need. None of those runs here.
@@ -63,6 +65,7 @@ replaced: list[tuple[ModuleType, str, Any]] = [
     (pyiceberg.catalog.memory, "InMemoryCatalog", InMemoryCatalog),
     (pyiceberg.table, "Table", FloeTable),
     (pyiceberg.table, "StaticTable", FloeStaticTable),
+    (pyiceberg.table.update.schema, "UpdateSchema", FloeUpdateSchema),
 ]
 for module, name, ours in replaced:
     setattr(module, name, ours)

@@ -13,7 +13,13 @@ import pytest
 
 HERE = Path(__file__).parent
 BUILD = HERE.parents[1] / "build" / "pyiceberg-tests"
-FILES = ("tests/catalog/test_sql.py", "tests/catalog/test_catalog_behaviors.py", "tests/table/test_init.py")
+FILES = (
+    "tests/catalog/test_sql.py",
+    "tests/catalog/test_catalog_behaviors.py",
+    "tests/table/test_init.py",
+    "tests/table/test_manage_snapshots.py",
+    "tests/test_schema.py",
+)
 
 
 @pytest.fixture(scope="module")

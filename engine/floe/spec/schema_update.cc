@@ -66,7 +66,11 @@ std::string SchemaUpdate::folded(std::string_view name) const {
 }
 
 std::optional<int32_t> SchemaUpdate::find_added(std::string_view name) const {
-  const auto added = added_names_.find(folded(name));
+  auto added = added_names_.find(name);
+  if (added == added_names_.end() && !options_.case_sensitive) {
+    const std::string wanted = folded(name);
+    added = std::ranges::find_if(added_names_, [&](const auto& entry) { return folded(entry.first) == wanted; });
+  }
   return added == added_names_.end() ? std::nullopt : std::optional(added->second);
 }
 
@@ -83,26 +87,33 @@ const Field& SchemaUpdate::field(int32_t id) const {
   return changed == changed_.end() ? *find_field(base_, id) : changed->second;
 }
 
-const Field& SchemaUpdate::column(std::string_view name) const { return field(id_for_change(name)); }
+const Field& SchemaUpdate::column(std::string_view name) const { return field(id_of(name)); }
 
-// Throws unless the column is there, stays, and is no part of a map's key, which cannot change.
-int32_t SchemaUpdate::id_for_change(std::string_view name) const {
+// Throws unless the column is there and stays.
+int32_t SchemaUpdate::id_of(std::string_view name) const {
   const std::optional<int32_t> id = find(name);
   if (!id) {
     throw InvalidArgument(fmt::format("Could not find field with name {}, case_sensitive={}", name,
                                       options_.case_sensitive ? "True" : "False"));
   }
-  const Type* parent = nullptr;
   for (const Field* field : path_to(base_, *id)) {
-    if (dropped_.contains(field->id)) {
-      throw InvalidArgument(fmt::format("Cannot update a column that will be deleted: {}", name));
-    }
+    if (!dropped_.contains(field->id)) continue;
+    throw InvalidArgument(fmt::format("Cannot update a column that will be deleted: {}", name));
+  }
+  return *id;
+}
+
+// Throws also if it is part of a map's key, which cannot change.
+int32_t SchemaUpdate::id_for_change(std::string_view name) const {
+  const int32_t id = id_of(name);
+  const Type* parent = nullptr;
+  for (const Field* field : path_to(base_, id)) {
     if (parent != nullptr && parent->kind == TypeKind::kMap && field == &children_of(*parent).front()) {
       throw InvalidArgument(fmt::format("Cannot update map keys: {}", name));
     }
     parent = &field->type;
   }
-  return *id;
+  return id;
 }
 
 void SchemaUpdate::add_column(std::string_view parent, Field field) {
@@ -133,8 +144,8 @@ void SchemaUpdate::add_column(std::string_view parent, Field field) {
   field = assign_fresh_ids({.fields = {std::move(field)}}, last_column_id_).fields.front();
   added_[parent_id].push_back(field.id);
   added_parents_[field.id] = parent_id;
-  added_names_[folded(given)] = field.id;
-  added_names_[folded(full_path)] = field.id;
+  added_names_[given] = field.id;
+  added_names_[full_path] = field.id;
   changed_[field.id] = std::move(field);
 }
 
@@ -170,7 +181,7 @@ void SchemaUpdate::rename_column(std::string_view name, const std::string& new_n
 }
 
 void SchemaUpdate::update_type(std::string_view name, const Type& type) {
-  const int32_t id = id_for_change(name);
+  const int32_t id = id_of(name);
   Field updated = field(id);
   if (updated.type == type) return;
   if (updated.type.is_nested() || type.is_nested()) {
@@ -182,6 +193,7 @@ void SchemaUpdate::update_type(std::string_view name, const Type& type) {
         fmt::format("Cannot change column type: {}: {} -> {}: {}. Add a column of the new type, or say {}", name,
                     to_string(updated.type), to_string(type), reason_of(updated.type, type, format_version_), kAllow));
   }
+  id_for_change(name);
   updated.initial_default = promoted(updated.initial_default, updated.type, type, name);
   updated.write_default = promoted(updated.write_default, updated.type, type, name);
   updated.type = type;

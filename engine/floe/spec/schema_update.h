@@ -28,6 +28,8 @@ class SchemaUpdate {
   explicit SchemaUpdate(const TableMetadata& table, SchemaUpdateOptions options = {});  // of its current schema
   SchemaUpdate(Schema schema, int32_t last_column_id, int32_t format_version, SchemaUpdateOptions options = {});
 
+  void set_case_sensitive(bool case_sensitive) { options_.case_sensitive = case_sensitive; }  // from now on
+
   // Adds the field, with new ids at every depth, as the last one of a struct, of a list's elements or of a map's
   // values; `parent` empty: as the last column.
   void add_column(std::string_view parent, Field field);
@@ -65,6 +67,7 @@ class SchemaUpdate {
 
   std::optional<int32_t> find(std::string_view name) const;
   std::optional<int32_t> find_added(std::string_view name) const;
+  int32_t id_of(std::string_view name) const;
   int32_t id_for_change(std::string_view name) const;
   const Field& field(int32_t id) const;
   void move(std::string_view name, Where where, std::string_view other = {});
@@ -81,12 +84,12 @@ class SchemaUpdate {
   const Schema base_;
   const int32_t base_last_column_id_;
   const int32_t format_version_;
-  const SchemaUpdateOptions options_;
+  SchemaUpdateOptions options_;
   int32_t last_column_id_;
   std::map<int32_t, Field> changed_;  // as they will be, also those that were added
   std::set<int32_t> dropped_;
   std::map<int32_t, std::vector<int32_t>> added_;            // by parent
-  std::map<std::string, int32_t, std::less<>> added_names_;  // full names, in folded case where case does not count
+  std::map<std::string, int32_t, std::less<>> added_names_;  // full names
   std::map<int32_t, int32_t> added_parents_;
   std::map<int32_t, std::vector<Move>> moves_;           // by parent
   std::optional<std::vector<std::string>> identifiers_;  // names, where they were set

@@ -21,10 +21,13 @@ constexpr std::array<std::string_view, 3> kColumnProperties = {"write.metadata.m
                                                                "write.parquet.bloom-filter-enabled.column.",
                                                                "write.parquet.stats-enabled.column."};
 
-[[noreturn]] void conflict(const LoadedTable& base, std::string_view what, std::string_view change) {
+// `what` has changed from one id to another, by what another writer did.
+[[noreturn]] void conflict(const LoadedTable& base, std::string_view what, int32_t expected, int32_t found,
+                           std::string_view change) {
   throw ConflictFound(
-      fmt::format("table {}: another writer changed the {} meanwhile: {}. Load the table and make the change again",
-                  to_string(base.identifier), what, change));
+      fmt::format("table {}: Requirement failed: {} has changed: expected {}, found {}: another writer {}. Load the "
+                  "table and make the change again",
+                  to_string(base.identifier), what, expected, found, change));
 }
 
 TableCommit commit_on(const TableMetadata& table) {
@@ -45,7 +48,7 @@ std::string described(const std::vector<ColumnChange>& changes) {
     }
     texts.push_back(to_string(change));
   }
-  return texts.empty() ? "columns came and went again" : fmt::format("{}", fmt::join(texts, ", "));
+  return texts.empty() ? "added columns, and dropped them again" : fmt::format("{}", fmt::join(texts, ", "));
 }
 
 class SchemaStep : public Step {
@@ -56,9 +59,12 @@ class SchemaStep : public Step {
   TableCommit build(const LoadedTable& base) override {
     const TableMetadata& table = *base.metadata;
     const Schema& current = *current_schema(table);
-    if (current.schema_id != before_.schema_id || !same_fields(current, before_) ||
-        table.last_column_id != last_column_id_) {
-      conflict(base, "schema", described(difference(before_, current)));
+    if (current.schema_id != before_.schema_id || !same_fields(current, before_)) {
+      conflict(base, "current schema id", before_.schema_id, current.schema_id,
+               described(difference(before_, current)));
+    }
+    if (table.last_column_id != last_column_id_) {
+      conflict(base, "last assigned field id", last_column_id_, table.last_column_id, described({}));
     }
     if (same_fields(current, after_)) return {};
     check_use(base);
@@ -182,8 +188,8 @@ std::string described(const PartitionSpec& spec, const Schema& schema) {
     const std::string column = full_name(schema, field.source_id());
     fields.push_back(fmt::format("{}({}) as {}", to_string(field.transform), column, field.name));
   }
-  return fields.empty() ? "the table is not partitioned any more"
-                        : fmt::format("the table is partitioned by {}", fmt::join(fields, ", "));
+  return fields.empty() ? "partitioned the table by nothing any more"
+                        : fmt::format("partitioned the table by {}", fmt::join(fields, ", "));
 }
 
 class SpecStep : public Step {
@@ -195,8 +201,12 @@ class SpecStep : public Step {
 
   TableCommit build(const LoadedTable& base) override {
     const TableMetadata& table = *base.metadata;
-    if (table.default_spec_id != default_spec_id_ || table.last_partition_id != last_partition_id_) {
-      conflict(base, "partitioning", described(default_spec(table), *current_schema(table)));
+    const std::string now = described(default_spec(table), *current_schema(table));
+    if (table.default_spec_id != default_spec_id_) {
+      conflict(base, "default spec id", default_spec_id_, table.default_spec_id, now);
+    }
+    if (table.last_partition_id != last_partition_id_) {
+      conflict(base, "last assigned partition id", last_partition_id_, table.last_partition_id, now);
     }
     if (after_.spec_id == default_spec_id_) return {};
     TableCommit commit = commit_on(table);
@@ -225,7 +235,7 @@ class SortOrderStep : public Step {
   TableCommit build(const LoadedTable& base) override {
     const TableMetadata& table = *base.metadata;
     if (table.default_sort_order_id != default_order_id_) {
-      conflict(base, "sort order", fmt::format("it is order {} now", table.default_sort_order_id));
+      conflict(base, "default sort order id", default_order_id_, table.default_sort_order_id, "sorted the table anew");
     }
     if (default_sort_order(table).fields == fields_) return {};
     TableCommit commit = commit_on(table);

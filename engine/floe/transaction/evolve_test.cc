@@ -100,8 +100,8 @@ TEST_F(EvolveTest, OfTwoWritersWhoChangeTheSchemaOneIsToldWhatTheOtherDid) {
   });
   const std::string text = refusal<ConflictFound>(
       [&] { change_schema(catalog, before, [](SchemaUpdate& u) { add_column(u, "x", TypeKind::kString); }); });
-  EXPECT_THAT(text, HasSubstr("table db.t: another writer changed the schema meanwhile"));
-  EXPECT_THAT(text, HasSubstr("renamed column id to key, added column x (int)"));
+  EXPECT_THAT(text, HasSubstr("table db.t: Requirement failed: current schema id has changed: expected 0, found 1"));
+  EXPECT_THAT(text, HasSubstr("another writer renamed column id to key, added column x (int)"));
 }
 
 TEST_F(EvolveTest, ColumnsThatTheTableIsPartitionedOrSortedByStay) {
@@ -214,8 +214,9 @@ TEST_F(EvolveTest, PartitioningChangesAloneOrNotAtAll) {
   EXPECT_EQ(table.metadata->last_partition_id, 1001);
   const std::string text =
       refusal<ConflictFound>([&] { change_spec(catalog, before, [](SpecUpdate& u) { u.remove_field("day"); }); });
-  EXPECT_THAT(text, HasSubstr("another writer changed the partitioning meanwhile: the table is partitioned by "
-                              "identity(day) as day, bucket[4](id) as id_bucket_4"));
+  EXPECT_THAT(text,
+              HasSubstr("default spec id has changed: expected 0, found 1: another writer partitioned the table by "
+                        "identity(day) as day, bucket[4](id) as id_bucket_4"));
   const LoadedTable back = change_spec(catalog, table, [](SpecUpdate& u) { u.remove_field("id_bucket_4"); });
   EXPECT_EQ(back.metadata->default_spec_id, 0);
   EXPECT_EQ(back.metadata->partition_specs.size(), 2);

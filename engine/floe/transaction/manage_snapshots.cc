@@ -66,6 +66,15 @@ void put(Transaction& transaction, const std::string& name, const SnapshotRef& r
   add(transaction, {is_where_it_is(staged(transaction), name)}, {SetSnapshotRef{name, ref}});
 }
 
+// A ref at another snapshot, and with what it is to keep from now on.
+SnapshotRef moved(SnapshotRef ref, int64_t snapshot_id, const Retention& retention) {
+  ref.snapshot_id = snapshot_id;
+  if (retention.min_snapshots_to_keep) ref.min_snapshots_to_keep = retention.min_snapshots_to_keep;
+  if (retention.max_snapshot_age_ms) ref.max_snapshot_age_ms = retention.max_snapshot_age_ms;
+  if (retention.max_ref_age_ms) ref.max_ref_age_ms = retention.max_ref_age_ms;
+  return ref;
+}
+
 // The snapshots from one down to the first, or to one that was expired.
 std::vector<const Snapshot*> ancestors(const TableMetadata& table, const Snapshot* snapshot) {
   std::vector<const Snapshot*> found;
@@ -233,7 +242,8 @@ void set_ref(Transaction& transaction, const std::string& name, const SnapshotRe
   }
   if (existing || change == RefChange::kReplace) need_ref(transaction, name, ref.is_branch);
   need_snapshot(transaction, ref.snapshot_id, fmt::format("cannot set {} {} to", kind_of(ref.is_branch), name));
-  put(transaction, name, ref);
+  const Retention retention{ref.min_snapshots_to_keep, ref.max_snapshot_age_ms, ref.max_ref_age_ms};
+  put(transaction, name, change == RefChange::kReplace ? moved(*existing, ref.snapshot_id, retention) : ref);
 }
 
 void remove_ref(Transaction& transaction, const std::string& name, bool is_branch) {
@@ -272,11 +282,8 @@ void fast_forward(Transaction& transaction, const std::string& branch, const std
 }
 
 void set_retention(Transaction& transaction, const std::string& name, const Retention& retention) {
-  SnapshotRef ref = need_ref(transaction, name);
-  if (retention.min_snapshots_to_keep) ref.min_snapshots_to_keep = retention.min_snapshots_to_keep;
-  if (retention.max_snapshot_age_ms) ref.max_snapshot_age_ms = retention.max_snapshot_age_ms;
-  if (retention.max_ref_age_ms) ref.max_ref_age_ms = retention.max_ref_age_ms;
-  put(transaction, name, ref);
+  const SnapshotRef& ref = need_ref(transaction, name);
+  put(transaction, name, moved(ref, ref.snapshot_id, retention));
 }
 
 void set_current_snapshot(Transaction& transaction, int64_t snapshot_id) {

@@ -15,8 +15,8 @@ namespace floe {
 
 enum class RefChange { kCreate, kReplace, kCreateOrReplace };
 
-// Points a branch or tag at a snapshot. One that is replaced has to be of the same kind; what it keeps (retention) is
-// the new ref's. kCreate throws AlreadyExists.
+// Points a branch or tag at a snapshot. One that is there already has to be of the same kind, and is an AlreadyExists
+// for kCreate; kReplace leaves it what it keeps (retention), where `ref` does not say.
 void set_ref(Transaction& transaction, const std::string& name, const SnapshotRef& ref, RefChange change);
 
 // The main branch cannot go.

@@ -83,6 +83,7 @@ TEST_F(ManageSnapshotsTest, RefsAreMadeReplacedRenamedAndRemoved) {
     rename_branch(t, "branch", "other");
   });
   EXPECT_EQ(ref("tag").snapshot_id, second);
+  EXPECT_EQ(ref("tag").max_ref_age_ms, 5);
   EXPECT_EQ(ref("other").min_snapshots_to_keep, 2);
   EXPECT_FALSE(table_.metadata->refs.contains("branch"));
   EXPECT_THAT(refusal<AlreadyExists>([](Transaction& t) { rename_branch(t, "other", "tag"); }), HasSubstr("already"));

@@ -37,6 +37,8 @@ from floe_engine._core import (  # noqa: E402
     Catalog,
     Plan,
     Scan,
+    SchemaUpdate,
+    SpecUpdate,
     Table,
     Transaction,
     clear_manifest_cache,
@@ -46,6 +48,7 @@ from floe_engine._core import (  # noqa: E402
     metadata_table_names,
     open_catalog,
     register_errors,
+    schema_difference,
     set_manifest_cache_bytes,
 )
 from floe_engine.errors import (  # noqa: E402
@@ -92,6 +95,8 @@ __all__ = [
     "NotSupported",
     "Plan",
     "Scan",
+    "SchemaUpdate",
+    "SpecUpdate",
     "Table",
     "TableAlreadyExists",
     "Transaction",
@@ -102,5 +107,6 @@ __all__ = [
     "metadata_table_names",
     "open_catalog",
     "register_errors",
+    "schema_difference",
     "set_manifest_cache_bytes",
 ]

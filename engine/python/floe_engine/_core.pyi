@@ -17,6 +17,17 @@ class UpsertCounts(TypedDict):
     deleted: int
     unchanged: int
 
+class ColumnChange(TypedDict):
+    """What became of a column: ``kind`` is added, dropped, renamed, type, required, doc, initial-default,
+    write-default, moved or identifier."""
+
+    kind: str
+    field_id: int
+    name: str
+    before: str
+    after: str
+    text: str
+
 class PlannedFile(TypedDict):
     """A data or delete file as manifests describe it. Partition values and bounds are in binary single-value form."""
 
@@ -260,7 +271,13 @@ class Transaction:
         """
 
     def overwrite_partitions(
-        self, batches: Any, *, snapshot_properties: Mapping[str, str], branch: str, isolation: str | None = None
+        self,
+        batches: Any,
+        *,
+        snapshot_properties: Mapping[str, str],
+        branch: str,
+        isolation: str | None = None,
+        stage_only: bool = False,
     ) -> bool:
         """Replaces the partitions into which the stream's rows fall. False, and no snapshot, without rows."""
 
@@ -333,6 +350,74 @@ class Transaction:
             CommitFailed: A requirement does not hold on what is staged.
         """
 
+    def update_schema(self, update: SchemaUpdate) -> None:
+        """Makes the schema with these changes current.
+
+        Raises:
+            InvalidArgument: The table is partitioned or sorted by a column that would be gone, or the like.
+            ConflictFound: The schema is not any more what the changes are of.
+        """
+
+    def update_spec(self, update: SpecUpdate) -> None:
+        """Makes the partition spec with these changes the default."""
+
+    def update_sort_order(self, order_json: str) -> None:
+        """Makes a sort order of these fields the default."""
+
+    def set_ref(
+        self,
+        name: str,
+        snapshot_id: int,
+        *,
+        is_branch: bool,
+        change: str,
+        min_snapshots_to_keep: int | None = None,
+        max_snapshot_age_ms: int | None = None,
+        max_ref_age_ms: int | None = None,
+    ) -> None:
+        """Points a branch or tag at a snapshot. ``change``: create, replace or create-or-replace.
+
+        Raises:
+            NotFound: There is no such snapshot, or no such ref to replace.
+            AlreadyExists: There is a ref of this name, and it is not to be replaced.
+            InvalidArgument: There is a ref of this name and the other kind.
+        """
+
+    def remove_ref(self, name: str, *, is_branch: bool) -> None:
+        """Removes a branch or tag. Main cannot go."""
+
+    def rename_branch(self, name: str, new_name: str) -> None: ...
+    def fast_forward(self, branch: str, to: str) -> None:
+        """Moves a branch to where a ref is that descends from it."""
+
+    def set_retention(
+        self,
+        ref: str,
+        *,
+        min_snapshots_to_keep: int | None = None,
+        max_snapshot_age_ms: int | None = None,
+        max_ref_age_ms: int | None = None,
+    ) -> None:
+        """Changes what a ref keeps; None leaves it."""
+
+    def set_current_snapshot(self, snapshot_id: int) -> None: ...
+    def rollback_to_snapshot(self, snapshot_id: int) -> None: ...
+    def rollback_to_timestamp(self, timestamp_ms: int) -> None: ...
+    def cherry_pick(self, snapshot_id: int) -> None:
+        """Brings what a snapshot changed onto the main branch.
+
+        Raises:
+            NotFound: There is no such snapshot.
+            NotSupported: It is neither an append, nor an overwrite of partitions, nor the next one.
+            InvalidArgument: It is on main already, by itself or by its wap.id.
+        """
+
+    def publish_changes(self, wap_id: str) -> int:
+        """Cherry-picks the snapshot that was staged with this ``wap.id``. Returns its id."""
+
+    def create_snapshot(self, branch: str, snapshot_properties: Mapping[str, str]) -> int:
+        """A snapshot that changes no rows. Returns its id."""
+
     @property
     def staged(self) -> Table: ...
     def commit(self) -> Table:
@@ -346,6 +431,58 @@ class Transaction:
 
     def drop(self) -> None:
         """Gives up, unless it is over: removes all that was written."""
+
+class SchemaUpdate:
+    """Changes of a schema, each checked when it is made. Names are full names in the schema as it was.
+
+    Every method raises InvalidArgument, with the reason and the way out, for what cannot be.
+    """
+
+    def __init__(
+        self, table: Table, *, allow_incompatible_changes: bool = False, case_sensitive: bool = True
+    ) -> None: ...
+    @staticmethod
+    def of_schema(
+        schema_json: str,
+        last_column_id: int,
+        format_version: int,
+        *,
+        allow_incompatible_changes: bool = False,
+        case_sensitive: bool = True,
+    ) -> SchemaUpdate:
+        """Changes of a schema that is no table's."""
+
+    def set_case_sensitive(self, case_sensitive: bool) -> None: ...
+    def add_column(self, parent: str, field_json: str) -> None: ...
+    def drop_column(self, name: str) -> None: ...
+    def rename_column(self, name: str, new_name: str) -> None: ...
+    def update_type(self, name: str, type_json: str) -> None: ...
+    def update_doc(self, name: str, doc: str) -> None: ...
+    def set_required(self, name: str, required: bool) -> None: ...
+    def set_write_default(self, name: str, value_json: str) -> None: ...
+    def move_first(self, name: str) -> None: ...
+    def move_before(self, name: str, other: str) -> None: ...
+    def move_after(self, name: str, other: str) -> None: ...
+    def set_identifier_fields(self, names: Sequence[str]) -> None: ...
+    def union_by_name(self, schema_json: str) -> None: ...
+    def column_json(self, name: str) -> str:
+        """A schema of this column alone, as the changes so far leave it."""
+
+    def apply(self) -> str:
+        """The schema with all changes."""
+
+class SpecUpdate:
+    """Changes of a table's partition spec, each checked when it is made.
+
+    Every method raises InvalidArgument, with the reason, for what cannot be.
+    """
+
+    def __init__(self, table: Table, *, case_sensitive: bool = True) -> None: ...
+    def add_field(self, column: str, transform: str, name: str | None = None) -> None: ...
+    def remove_field(self, name: str) -> None: ...
+    def rename_field(self, name: str, new_name: str) -> None: ...
+    def apply(self) -> str:
+        """The spec with all changes."""
 
 class Catalog:
     """Which tables there are. Safe to use from many threads."""
@@ -406,6 +543,9 @@ def register_errors(classes: Mapping[str, type[BaseException]]) -> None:
     Raises:
         InvalidArgument: A key is no error's name, or a class is not a subclass of that error.
     """
+
+def schema_difference(before_json: str, after_json: str) -> list[ColumnChange]:
+    """What became of a schema, column by column."""
 
 def filter_to_json(text: str) -> str:
     """A filter's text as the JSON of the REST protocol.

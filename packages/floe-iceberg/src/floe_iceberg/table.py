@@ -14,12 +14,17 @@ from pyiceberg.table.metadata import TableMetadata
 from pyiceberg.table.refs import MAIN_BRANCH
 from pyiceberg.table.snapshots import Snapshot
 from pyiceberg.table.update import TableRequirement, TableUpdate
+from pyiceberg.table.update.schema import UpdateSchema
+from pyiceberg.table.update.snapshot import ManageSnapshots
+from pyiceberg.table.update.sorting import UpdateSortOrder
+from pyiceberg.table.update.spec import UpdateSpec
 from pyiceberg.typedef import EMPTY_DICT, Identifier, Properties
 
 import floe_engine
 from floe_iceberg.errors import InvalidArgumentError, NotFoundError
 from floe_iceberg.inspect import FloeInspect
 from floe_iceberg.scan import FloeScan
+from floe_iceberg.schema import SchemaVersion, schema_history
 from floe_iceberg.state import TableState
 from floe_iceberg.transaction import (
     FloeTransaction,
@@ -39,8 +44,8 @@ if TYPE_CHECKING:
 class FloeTable(Table):
     """A PyIceberg table whose work the engine does.
 
-    What the engine does not do yet (changes of schema, partitioning and refs) runs PyIceberg's own code and commits
-    through the engine, for tables of format versions 1 and 2.
+    What the engine does not do yet runs PyIceberg's own code and commits through the engine, for tables of format
+    versions 1 and 2.
 
     Example:
         >>> table = catalog.load_table("flights.departures")  # doctest: +SKIP
@@ -421,6 +426,50 @@ class FloeTable(Table):
             transaction.apply_changes(
                 upserts, deletes, key_cols, snapshot_properties, branch, case_sensitive=case_sensitive
             )
+
+    def update_schema(self, allow_incompatible_changes: bool = False, case_sensitive: bool = True) -> UpdateSchema:
+        """Changes of columns as one commit (see :class:`~floe_iceberg.schema.FloeUpdateSchema`).
+
+        Args:
+            allow_incompatible_changes: Also those after which what was written before may not be readable.
+            case_sensitive: Whether the case of names counts.
+
+        Example:
+            >>> with table.update_schema() as update:  # doctest: +SKIP
+            ...     update.add_column("gate", StringType())
+        """
+        return FloeTransaction(self, autocommit=True).update_schema(allow_incompatible_changes, case_sensitive)
+
+    def schema_history(self) -> list[SchemaVersion]:
+        """The table's schemas in the order in which they were current: since when, and what was changed.
+
+        Example:
+            >>> for version in table.schema_history():  # doctest: +SKIP
+            ...     print(version)
+            schema 0, since 2026-01-01T00:00:00.000+00:00: as it began
+            schema 1, since 2026-02-01T00:00:00.000+00:00: added column gate (string)
+        """
+        return schema_history(self._state)
+
+    def update_spec(self, case_sensitive: bool = True) -> UpdateSpec:
+        """Changes of the partitioning as one commit (see :class:`~floe_iceberg.partition.FloeUpdateSpec`).
+
+        Example:
+            >>> table.update_spec().add_field("time_hour", "month").commit()  # doctest: +SKIP
+        """
+        return FloeTransaction(self, autocommit=True).update_spec(case_sensitive)
+
+    def update_sort_order(self, case_sensitive: bool = True) -> UpdateSortOrder:
+        """A new sort order (see :class:`~floe_iceberg.partition.FloeUpdateSortOrder`)."""
+        return FloeTransaction(self, autocommit=True).update_sort_order(case_sensitive)
+
+    def manage_snapshots(self) -> ManageSnapshots:
+        """Changes of branches, tags and the current snapshot (see :class:`~floe_iceberg.snapshot.FloeManageSnapshots`).
+
+        Example:
+            >>> table.manage_snapshots().create_tag(snapshot_id, "end-of-2013").commit()  # doctest: +SKIP
+        """
+        return FloeTransaction(self, autocommit=True).manage_snapshots()
 
     def _move_to(self, handle: floe_engine.Table) -> None:
         self._state = TableState(self.catalog, self._identifier, handle)

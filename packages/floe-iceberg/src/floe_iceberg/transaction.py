@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from types import TracebackType
@@ -25,14 +25,20 @@ from pyiceberg.table.metadata import TableMetadata
 from pyiceberg.table.refs import MAIN_BRANCH
 from pyiceberg.table.snapshots import Operation
 from pyiceberg.table.update import TableRequirement, TableUpdate
-from pyiceberg.table.update.snapshot import UpdateSnapshot
+from pyiceberg.table.update.schema import UpdateSchema
+from pyiceberg.table.update.snapshot import ManageSnapshots, UpdateSnapshot
+from pyiceberg.table.update.sorting import UpdateSortOrder
+from pyiceberg.table.update.spec import UpdateSpec
 from pyiceberg.typedef import EMPTY_DICT
 from pyiceberg.utils.config import Config
 
 import floe_engine
 from floe_iceberg import expression
 from floe_iceberg.errors import InvalidArgumentError
+from floe_iceberg.partition import FloeUpdateSortOrder, FloeUpdateSpec
 from floe_iceberg.scan import FloeScan
+from floe_iceberg.schema import FloeUpdateSchema
+from floe_iceberg.snapshot import FloeManageSnapshots
 from floe_iceberg.state import TableState
 
 if TYPE_CHECKING:
@@ -72,8 +78,7 @@ class FloeUpsertResult(UpsertResult):
 class FloeTransaction(Transaction):
     """Changes of one table that become one commit. Each sees the table with those before it.
 
-    Nothing is visible to others before the end, and nothing stays behind after an exception. Changes of rows are the
-    engine's; changes of schema, partitioning and refs are PyIceberg's, for tables of format versions 1 and 2.
+    Nothing is visible to others before the end, and nothing stays behind after an exception.
 
     Example:
         >>> with table.transaction() as transaction:  # doctest: +SKIP
@@ -387,6 +392,45 @@ class FloeTransaction(Transaction):
         """
         refuse_version_3(self._state, "a snapshot from PyIceberg's producers")
         return super().update_snapshot(snapshot_properties, branch)
+
+    # --- changing what the table is made of ---
+
+    def update_schema(self, allow_incompatible_changes: bool = False, case_sensitive: bool = True) -> UpdateSchema:
+        """Changes of columns (see :class:`~floe_iceberg.schema.FloeUpdateSchema`).
+
+        Args:
+            allow_incompatible_changes: Also those after which what was written before may not be readable.
+            case_sensitive: Whether the case of names counts.
+        """
+        if commits_elsewhere(self._table.catalog):
+            return super().update_schema(allow_incompatible_changes, case_sensitive)
+        return FloeUpdateSchema(self, allow_incompatible_changes, case_sensitive)
+
+    def update_spec(self, case_sensitive: bool = True) -> UpdateSpec:
+        """Changes of the partitioning (see :class:`~floe_iceberg.partition.FloeUpdateSpec`)."""
+        if commits_elsewhere(self._table.catalog):
+            return UpdateSpec(self, case_sensitive)
+        return FloeUpdateSpec(self, case_sensitive)
+
+    def update_sort_order(self, case_sensitive: bool = True) -> UpdateSortOrder:
+        """A new sort order (see :class:`~floe_iceberg.partition.FloeUpdateSortOrder`)."""
+        if commits_elsewhere(self._table.catalog):
+            return super().update_sort_order(case_sensitive)
+        return FloeUpdateSortOrder(self, case_sensitive)
+
+    def manage_snapshots(self) -> ManageSnapshots:
+        """Changes of branches, tags and what is current (see :class:`~floe_iceberg.snapshot.FloeManageSnapshots`)."""
+        if commits_elsewhere(self._table.catalog):
+            return ManageSnapshots(self)
+        return FloeManageSnapshots(self)
+
+    def _stage_natively(self, change: Callable[[floe_engine.Transaction], object]) -> None:
+        change(self._begin())
+        self._staged = None
+
+    def _take(self, change: Callable[[floe_engine.Transaction], object]) -> None:
+        self._stage_natively(change)
+        self._changed()
 
     # --- PyIceberg's inside ---
 
