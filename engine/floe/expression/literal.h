@@ -1,5 +1,4 @@
-// Literals of filters: reading them as a column's type asks, and comparing values as filters do. Internal to this
-// folder.
+// Literals of filters: reading them as a column's type asks, and comparing values as filters do.
 #pragma once
 
 #include <string>

@@ -23,6 +23,7 @@
 #include "floe/file/arrow_schema.h"
 #include "floe/file/arrow_value.h"
 #include "floe/file/keep_rows.h"
+#include "floe/file/parquet_bloom.h"
 #include "floe/file/parquet_columns.h"
 #include "floe/file/parquet_pages.h"
 #include "floe/file/parquet_stats.h"
@@ -135,6 +136,7 @@ struct ParquetFile::State {
   void find_deciding_columns();
   OutputColumn output_column(const DataFile& file, const Field& field);
   void find_row_groups();
+  void prune(std::vector<uint8_t>& may, std::vector<uint8_t>& must) const;
   void set_batch_rows();
   bool in_split(int row_group) const;
   bool may_delete(const RowGroup& group) const;
@@ -630,15 +632,37 @@ bool ParquetFile::State::may_delete(const RowGroup& group) const {
          (deletes.positions && deletes.positions->count(group.first_row, group.first_row + group.rows) > 0);
 }
 
+// By statistics, and where these do not decide by bloom filters.
+void ParquetFile::State::prune(std::vector<uint8_t>& may, std::vector<uint8_t>& must) const {
+  const BloomFilters blooms(*reader->parquet_reader());
+  if (reads_rows(options->filter)) {
+    const auto end = deciding.begin() + static_cast<int64_t>(filter_schema.fields.size());
+    const std::vector<ColumnPlan> plans(deciding.begin(), end);
+    const Stats stats = row_group_stats(plans, footer());
+    may = may_match(options->filter, stats);
+    must = must_match(options->filter, stats);
+    for (int i = 0; i < footer().num_row_groups(); ++i) {
+      if (may[i] && !must[i] && in_split(i)) may[i] = blooms.may_match(options->filter, plans, stats, i);
+    }
+  }
+  if (options->keys) {
+    std::set<int32_t> ids;
+    for (size_t i = 0; i < options->keys->columns(); ++i) ids.insert(options->keys->field(i).id);
+    const Schema schema = project(*options->schema, ids);
+    std::vector<ColumnPlan> plans;
+    for (const Field& field : schema.fields) plans.push_back(plan_column(field, columns));
+    const Stats stats = row_group_stats(plans, footer());
+    const std::vector<uint8_t> may_have = options->keys->may_have(stats);
+    for (int i = 0; i < footer().num_row_groups(); ++i) {
+      if (may[i] && in_split(i)) may[i] = may_have[i] && blooms.may_have(*options->keys, plans, stats, i);
+    }
+  }
+}
+
 void ParquetFile::State::find_row_groups() {
   const int n = footer().num_row_groups();
   std::vector<uint8_t> may(n, 1), must(n, 1);
-  if (reads_rows(options->filter)) {
-    const auto filters = deciding.begin() + static_cast<int64_t>(filter_schema.fields.size());
-    const Stats stats = row_group_stats({deciding.begin(), filters}, footer());
-    may = may_match(options->filter, stats);
-    must = must_match(options->filter, stats);
-  }
+  prune(may, must);
   int64_t rows = 0;
   for (int i = 0; i < n; ++i) {
     const int64_t group_rows = footer().RowGroup(i)->num_rows();

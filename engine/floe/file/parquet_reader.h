@@ -21,11 +21,14 @@
 
 namespace floe {
 
+class KeySet;
+
 struct ParquetReadOptions {
   SchemaPtr schema;        // the table's, which `filter` is bound to
   Schema projection;       // the columns wanted: fields of `schema`, nested ones perhaps with fewer children, and of
                            // spec/metadata_columns.h
   BoundExpression filter;  // prunes row groups, and filters rows
+  std::shared_ptr<const KeySet> keys;  // if set, prunes row groups that surely have none of them
   int64_t batch_rows = 131'072;
   int64_t batch_bytes = 32 << 20;  // about; wide rows come in smaller batches
   bool use_threads = true;         // decode the columns of a batch in parallel
@@ -48,7 +51,8 @@ struct FileContext {
 // What reading has done so far, as it happens.
 struct ParquetScanCounters {
   std::atomic<int64_t> row_groups_read{0};
-  std::atomic<int64_t> row_groups_pruned{0};  // by statistics, or because no row of the filter's columns matched
+  std::atomic<int64_t> row_groups_pruned{0};  // by statistics or bloom filters, or because no row of the filter's
+                                              // columns matched
   std::atomic<int64_t> rows_decoded{0};       // of the row groups of which any column was decoded
   std::atomic<int64_t> bytes_read{0};         // compressed, of the columns that were decoded
 };

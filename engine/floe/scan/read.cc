@@ -46,4 +46,23 @@ std::unique_ptr<arrow::RecordBatchReader> read(const TableMetadata& table, ScanP
   return std::make_unique<ScanReader>(schema, std::make_shared<Scanner>(std::move(files), options));
 }
 
+void read_mapped(const TableMetadata& table, ScanPlan plan, const ScanOptions& options, IoPtr io, const BatchMap& map,
+                 const std::function<void(size_t part, size_t index, const arrow::RecordBatch&)>& found) {
+  ScanOptions ordered = options;
+  ordered.ordered = true;
+  ordered.limit.reset();
+  auto files = std::make_unique<ScanFiles>(table, std::move(plan), ordered, std::move(io), nullptr);
+  const auto scanner = std::make_shared<Scanner>(std::move(files), ordered, map);
+  try {
+    for (Scanner::Rows rows = scanner->next(); rows.batch; rows = scanner->next()) {
+      const ScanFiles::Place place = scanner->files().place(rows.file);
+      found(place.part, place.index, *rows.batch);
+    }
+  } catch (...) {
+    scanner->close();
+    throw;
+  }
+  scanner->close();
+}
+
 }  // namespace floe

@@ -49,6 +49,7 @@ struct ScanPlan {
   SchemaPtr schema;                    // that the columns and the filter are of
   Schema projection;                   // what comes out
   BoundExpression filter;              // bound to `schema`
+  std::shared_ptr<const KeySet> keys;  // if set, rows that have none of them may be left out
   std::optional<int64_t> snapshot_id;  // nullopt: an empty table
   std::vector<Part> parts;
   std::shared_ptr<const DeleteIndex> deletes;  // null: none matter
@@ -83,6 +84,13 @@ struct ScanCounters : ParquetScanCounters {
 // NotSupported at once if the plan has files of a format that is not read.
 std::unique_ptr<arrow::RecordBatchReader> read(const TableMetadata& table, ScanPlan plan, const ScanOptions& options,
                                                IoPtr io, std::shared_ptr<ScanCounters> counters = nullptr);
+
+// Reads a plan as a join does, with the memory and the threads of read(): `map` makes of each batch one of any schema,
+// on several threads at once, and `found` is given what has rows of that, on the calling thread and in the plan's
+// order, with the file that it is of: a part of the plan, and an index of the part's `entries`. Throws as reading does.
+using BatchMap = std::function<std::shared_ptr<arrow::RecordBatch>(const arrow::RecordBatch&)>;
+void read_mapped(const TableMetadata& table, ScanPlan plan, const ScanOptions& options, IoPtr io, const BatchMap& map,
+                 const std::function<void(size_t part, size_t index, const arrow::RecordBatch&)>& found);
 
 // The rows of one planned file that match.
 struct FoundRows {

@@ -22,6 +22,7 @@ ScanFiles::ScanFiles(const TableMetadata& table, ScanPlan plan, const ScanOption
   read.schema = plan_.schema;
   read.projection = plan_.projection;
   read.filter = plan_.filter;
+  read.keys = plan_.keys;
   read.batch_rows = std::max<int64_t>(options.batch_rows, 1);
   read.batch_bytes = std::max<int64_t>(options.read_ahead_bytes / 2, 1 << 20);
   read.stop = options.stop;

@@ -29,10 +29,11 @@ struct Scanner::Outcome {
   std::exception_ptr error;
 };
 
-Scanner::Scanner(std::unique_ptr<ScanFiles> files, const ScanOptions& options)
+Scanner::Scanner(std::unique_ptr<ScanFiles> files, const ScanOptions& options, BatchMap map)
     : files_(std::move(files)),
       ordered_(options.ordered),
       read_ahead_(options.read_ahead_bytes),
+      map_(std::move(map)),
       stop_(options.stop),
       tasks_(std::max(arrow::internal::GetCpuThreadPool()->GetCapacity(), 1)),
       rows_left_(std::max<int64_t>(options.limit.value_or(INT64_MAX), 0)),
@@ -158,11 +159,20 @@ void Scanner::step(std::unique_lock<std::mutex>& lock, Unit& unit) {
   changed_.notify_all();
 }
 
+BatchPtr Scanner::next_batch(Unit& unit) const {
+  BatchPtr batch = unit.stream();
+  while (map_ && batch) {
+    if (BatchPtr mapped = map_(*batch); mapped->num_rows() > 0) return mapped;
+    batch = unit.stream();
+  }
+  return batch;
+}
+
 Scanner::Outcome Scanner::run(Unit& unit) const {
   Outcome outcome;
   try {
     if (unit.opened) {
-      outcome.batch = unit.stream();
+      outcome.batch = next_batch(unit);
     } else if (auto streams = files_->open(unit.file, unit.opening)) {
       outcome.streams = *std::move(streams);
     } else {

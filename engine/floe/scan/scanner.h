@@ -28,7 +28,8 @@ namespace floe {
 // that the stream advances even if the pool has no thread to give.
 class Scanner : public std::enable_shared_from_this<Scanner> {
  public:
-  Scanner(std::unique_ptr<ScanFiles> files, const ScanOptions& options);
+  // `map`, if any, is applied to every batch where it is decoded.
+  Scanner(std::unique_ptr<ScanFiles> files, const ScanOptions& options, BatchMap map = {});
 
   // A batch of rows of the i-th of the files; no batch: the end.
   struct Rows {
@@ -71,11 +72,13 @@ class Scanner : public std::enable_shared_from_this<Scanner> {
   void work();
   void step(std::unique_lock<std::mutex>& lock, Unit& unit);
   Outcome run(Unit& unit) const;
+  std::shared_ptr<arrow::RecordBatch> next_batch(Unit& unit) const;
   void finish_step(Unit& unit, Outcome outcome);
 
   const std::unique_ptr<ScanFiles> files_;
   const bool ordered_;
   const int64_t read_ahead_;
+  const BatchMap map_;
   const arrow::StopToken stop_;
   const int tasks_;
 

@@ -18,19 +18,6 @@ namespace {
 
 constexpr std::string_view kStep = "looking at the keys of the rows to merge";
 
-bool is_nan(const Value& value) {
-  if (const auto* narrow = std::get_if<float>(&value.data)) return *narrow != *narrow;
-  if (const auto* wide = std::get_if<double>(&value.data)) return *wide != *wide;
-  return false;
-}
-
-// -0.0 equals 0.0, as it does where rows are joined.
-int order(const Value& a, const Value& b, const Type& type) {
-  if (const auto* left = std::get_if<float>(&a.data); left && *left == b.as<float>()) return 0;
-  if (const auto* left = std::get_if<double>(&a.data); left && *left == b.as<double>()) return 0;
-  return compare(a, b, type);
-}
-
 void refuse_duplicates(const KeyIndex& index, const KeyColumns& keys, const arrow::ArrayVector& columns,
                        const std::string& table_name) {
   if (index.duplicates().empty()) return;
@@ -42,32 +29,6 @@ void refuse_duplicates(const KeyIndex& index, const KeyColumns& keys, const arro
       fmt::format("table {}: Duplicate rows found in source dataset based on the key columns. No upsert executed. The "
                   "same key stands in several rows: {}; keep one of each",
                   table_name, fmt::join(shown, ", ")));
-}
-
-std::vector<Value> sorted_values(const arrow::Array& values, const Type& type) {
-  std::vector<Value> sorted;
-  for (int64_t i = 0; i < values.length(); ++i) {
-    if (!values.IsNull(i)) sorted.push_back(value_at(values, i, type));
-  }
-  std::ranges::sort(sorted, [&](const Value& a, const Value& b) { return order(a, b, type) < 0; });
-  const auto rest = std::ranges::unique(sorted, [&](const Value& a, const Value& b) { return order(a, b, type) == 0; });
-  sorted.erase(rest.begin(), rest.end());
-  return sorted;
-}
-
-// Calls `widen` with the rows of the least and the greatest number, if there are any.
-template <typename T, typename F>
-void widen_by_ends(const arrow::Array& values, F&& widen) {
-  const T* numbers = values.data()->GetValues<T>(1);
-  int64_t least = -1, greatest = -1;
-  for (int64_t row = 0; row < values.length(); ++row) {
-    if (values.IsNull(row)) continue;
-    if (least < 0 || numbers[row] < numbers[least]) least = row;
-    if (greatest < 0 || numbers[row] > numbers[greatest]) greatest = row;
-  }
-  if (least < 0) return;
-  widen(least);
-  widen(greatest);
 }
 
 // The values of one partition field that rows of these keys have, in binary form.
@@ -158,33 +119,6 @@ std::string key_text(const KeyColumns& keys, const arrow::ArrayVector& columns, 
   return fmt::format("({})", fmt::join(parts, ", "));
 }
 
-// --- KeyRange --------------------------------------------------------------------------------------------------------
-
-void KeyRange::add(const arrow::Array& values, const Type& type) {
-  const auto widen = [&](int64_t row) {
-    Value value = value_at(values, row, type);
-    has_nan = is_nan(value);
-    if (greatest.is_null() || compare(value, greatest, type) > 0) greatest = value;
-    if (least.is_null() || compare(value, least, type) < 0) least = std::move(value);
-  };
-  switch (type.kind) {
-    case TypeKind::kInt:
-    case TypeKind::kDate:
-      return widen_by_ends<int32_t>(values, widen);
-    case TypeKind::kLong:
-    case TypeKind::kTime:
-    case TypeKind::kTimestamp:
-    case TypeKind::kTimestampTz:
-    case TypeKind::kTimestampNs:
-    case TypeKind::kTimestampTzNs:
-      return widen_by_ends<int64_t>(values, widen);
-    default:
-      for (int64_t row = 0; row < values.length() && !has_nan; ++row) {
-        if (values.IsValid(row)) widen(row);
-      }
-  }
-}
-
 Expression in_ranges(const KeyColumns& keys, const std::vector<KeyRange>& ranges) {
   Expression expression;
   for (size_t i = 0; i < ranges.size(); ++i) {
@@ -205,58 +139,37 @@ Expression in_ranges(const KeyColumns& keys, const std::vector<KeyRange>& ranges
 
 MergeSource::MergeSource(std::shared_ptr<arrow::RecordBatch> rows, const Schema& schema, const KeyColumns& keys,
                          const std::string& table_name)
-    : rows_(std::move(rows)), index_(keys.types(), kJoinKeys), ranges_(keys.fields().size()) {
+    : rows_(std::move(rows)), index_(keys.types(), kJoinKeys) {
   const arrow::ArrayVector columns = keys.of(*rows_, schema);
   index_.add(columns);
   refuse_duplicates(index_, keys, columns, table_name);
-  for (size_t i = 0; i < columns.size(); ++i) {
-    const Field& field = keys.fields()[i];
-    ranges_[i].add(*columns[i], field.type);
-    columns_.push_back({.values = columns[i], .field = field, .sorted = {}});
-  }
+  keys_ = std::make_shared<const KeySet>(keys.fields(), columns);
 }
 
-// Whether one of the column's values lies between bounds, which may be truncated.
-bool MergeSource::may_have(Column& column, const KeyRange& range, const Value& least, const Value& greatest) {
-  const Type& type = column.field.type;
-  if (is_nan(least) || is_nan(greatest) || order(least, greatest, type) > 0) return true;  // not to be trusted
-  if (order(range.least, greatest, type) > 0 || order(range.greatest, least, type) < 0) return false;
-  // A key that surely lies between them spares sorting all of them.
-  if (order(range.least, least, type) >= 0 || order(range.greatest, greatest, type) <= 0) return true;
-  if (column.sorted.empty()) column.sorted = sorted_values(*column.values, type);
-  const auto first =
-      std::ranges::partition_point(column.sorted, [&](const Value& v) { return order(v, least, type) < 0; });
-  return first != column.sorted.end() && order(*first, greatest, type) <= 0;
+std::vector<KeyRange> MergeSource::ranges() const {
+  std::vector<KeyRange> ranges;
+  for (size_t i = 0; i < keys_->columns(); ++i) ranges.push_back(keys_->range(i));
+  return ranges;
 }
 
-std::vector<uint8_t> MergeSource::may_have_keys(ManifestReader& reader) {
+std::vector<uint8_t> MergeSource::may_have_keys(ManifestReader& reader) const {
   std::vector<int32_t> ids;
-  for (const Column& column : columns_) ids.push_back(column.field.id);
+  for (size_t i = 0; i < keys_->columns(); ++i) ids.push_back(keys_->field(i).id);
   const auto stats = reader.stats(ids);
   const ManifestPtr manifest = reader.entries();
-  std::vector<uint8_t> may(manifest->size, 1);
-  for (size_t c = 0; c < columns_.size(); ++c) {
-    Column& column = columns_[c];
-    const ColumnStats* bounds = ranges_[c].known() ? stats->column(column.field.id) : nullptr;
-    if (!bounds) continue;
-    for (size_t i = 0; i < may.size(); ++i) {
-      if (!may[i] || !bounds->lower_bounds.has(i) || !bounds->upper_bounds.has(i)) continue;
-      try {
-        may[i] = may_have(column, ranges_[c], from_bytes(bounds->lower_bounds[i], column.field.type),
-                          from_bytes(bounds->upper_bounds[i], column.field.type));
-      } catch (const CorruptFile&) {  // bounds that are none of the type tell nothing
-      }
-    }
-  }
+  std::vector<uint8_t> may = keys_->may_have(*stats);
   for (size_t f = 0; f < manifest->spec.fields.size(); ++f) {
     const PartitionField& field = manifest->spec.fields[f];
     if (field.source_ids.size() != 1) continue;
-    const auto column = std::ranges::find(columns_, field.source_id(), [](const Column& c) { return c.field.id; });
-    if (column == columns_.end() || !tells_partitions(field.transform, column->field.type)) continue;
+    const auto column = std::ranges::find(ids, field.source_id()) - ids.begin();
+    if (column == std::ssize(ids)) continue;
+    const Type& type = keys_->field(column).type;
     // Old partitions of a column that was widened since are in the narrower type's binary form.
-    const Type& type = column->field.type;
-    if (result_type(field.transform, type) != manifest->partition_types[f]) continue;
-    const auto partitions = partitions_of(*column->values, type, field.transform);
+    if (!tells_partitions(field.transform, type) ||
+        result_type(field.transform, type) != manifest->partition_types[f]) {
+      continue;
+    }
+    const auto partitions = partitions_of(*keys_->values(column), type, field.transform);
     for (size_t i = 0; i < may.size(); ++i) {
       const BytesColumn& values = manifest->partition[f];
       if (may[i]) may[i] = values.has(i) && partitions.contains(std::string(values[i]));

@@ -10,6 +10,7 @@
 
 #include "floe/expression/expression.h"
 #include "floe/file/key_index.h"
+#include "floe/file/key_set.h"
 #include "floe/manifest/manifest.h"
 #include "floe/spec/schema.h"
 
@@ -36,15 +37,6 @@ class KeyColumns {
   std::vector<std::string> names_;
 };
 
-// Between which values a key column lies.
-struct KeyRange {
-  Value least, greatest;  // null: there are no values
-  bool has_nan = false;   // then they tell nothing
-
-  void add(const arrow::Array& values, const Type& type);
-  bool known() const { return !has_nan && !least.is_null(); }
-};
-
 // What every row matches whose key lies in these ranges, one per column.
 Expression in_ranges(const KeyColumns& keys, const std::vector<KeyRange>& ranges);
 
@@ -63,25 +55,17 @@ class MergeSource {
   const std::shared_ptr<arrow::RecordBatch>& rows() const { return rows_; }
   const KeyIndex& index() const { return index_; }
 
-  const std::vector<KeyRange>& ranges() const { return ranges_; }
+  const std::shared_ptr<const KeySet>& keys() const { return keys_; }
+  std::vector<KeyRange> ranges() const;  // of each key column
 
   // Whether data files of a manifest may have one of the keys: by their bounds, and by partitions that are made of key
   // columns. One answer per entry.
-  std::vector<uint8_t> may_have_keys(ManifestReader& manifest);
+  std::vector<uint8_t> may_have_keys(ManifestReader& manifest) const;
 
  private:
-  struct Column {
-    std::shared_ptr<arrow::Array> values;
-    Field field;
-    std::vector<Value> sorted;  // distinct; filled in when first needed
-  };
-
-  bool may_have(Column& column, const KeyRange& range, const Value& least, const Value& greatest);
-
   std::shared_ptr<arrow::RecordBatch> rows_;
   KeyIndex index_;
-  std::vector<Column> columns_;
-  std::vector<KeyRange> ranges_;  // of each column
+  std::shared_ptr<const KeySet> keys_;
 };
 
 }  // namespace floe
