@@ -4,10 +4,12 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <parquet/file_reader.h>
 
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <fstream>
 #include <map>
 #include <string>
 #include <utility>
@@ -434,7 +436,88 @@ TEST_F(UpsertTest, FilesThatCannotHaveAKeyAreNotOpened) {
   EXPECT_THROW(upsert(table, {row(9, "B"), row(25, "A")}), NotFound);
 }
 
+TEST_F(UpsertTest, RowGroupsWithoutAKeyByBoundsOrBloomFiltersAreNotRead) {
+  Table table = new_table("t", {{"write.parquet.row-group-limit", "1000"},
+                                {"write.parquet.bloom-filter-enabled.column.id", "true"},
+                                {"write.merge.mode", "merge-on-read"}});
+  std::vector<Row> rows;
+  for (int64_t id = 0; id < 1000; ++id) rows.push_back(row(2 * id, "even"));
+  append(table, rows);
+  rows.clear();
+  for (int64_t id = 0; id < 1000; ++id) rows.push_back(row(3 * id, "three"));
+  for (int64_t id = 5000; id < 6000; ++id) rows.push_back(row(id, "more"));
+  append(table, rows);
+  // Whoever reads the keys of the first file, or of the second row group of the other, finds them damaged.
+  for (const std::string& path : referenced_files(table)) {
+    if (!path.ends_with(".parquet")) continue;
+    const auto footer = parquet::ParquetFileReader::OpenFile(local_path(path))->metadata();
+    const auto last = footer->RowGroup(footer->num_row_groups() - 1);
+    std::fstream file(local_path(path), std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(last->ColumnChunk(0)->data_page_offset());
+    file << "damaged damaged damaged damaged";
+  }
+  EXPECT_THAT(counted(upsert(table, {row(9, "nine"), row(15, "fifteen"), row(2001, "there")})),
+              ElementsAre(3, 0, 0, 0));
+  EXPECT_THROW(upsert(table, {row(9, "9"), row(5500, "5500")}), CorruptFile);
+  EXPECT_THROW(upsert(table, {row(8, "8")}), CorruptFile);
+}
+
+TEST_F(UpsertTest, DeleteFilesOfManyDataFilesAreReadOnce) {
+  constexpr int64_t kFiles = 20;
+  Table table = new_table("t", {{"write.delete.mode", "merge-on-read"}});
+  std::vector<Row> keys;
+  for (int64_t i = 0; i < kFiles; ++i) {
+    append(table, {row(10 * i, "a"), row(10 * i + 5, "b"), row(10 * i + 9, "c")});
+    keys.push_back(row(10 * i + 5, "B"));
+    keys.push_back(row(10 * i + 9, "C"));
+  }
+  table.delete_rows({.filter = parse_filter("text = 'b'")});
+  ASSERT_EQ(head(table).summary.get("added-delete-files"), "1");
+  const auto reader = stream_of({batch_of(keyed_schema(), keys)});
+  Transaction transaction(*table.catalog(), table.loaded());
+  Upsert upsert(table.loaded(), *reader, {.mode = DeleteMode::kMergeOnRead}, {});
+  const int64_t before = transaction.io()->counters().files_opened;
+  EXPECT_THAT(counted(upsert.add_to(transaction)), ElementsAre(kFiles, kFiles, 0, 0));
+  // Each data file for its keys and for the columns to compare, its manifest, the delete file, and other metadata.
+  EXPECT_LE(transaction.io()->counters().files_opened - before, 3 * kFiles + 1 + 4);
+}
+
 // Two writers that begin at the same state.
+
+TEST_F(UpsertTest, WritersOfOtherKeysInTheSameRangeDoNotConflict) {
+  for (const int64_t source_bytes : {int64_t{1} << 30, int64_t{20'000}}) {
+    const std::string name = fmt::format("t{}", source_bytes);
+    Table one = new_table(name, {{"write.merge.mode", "merge-on-read"}});
+    std::vector<Row> even, odd;
+    for (const char* text : {"old", "new"}) {
+      even.clear(), odd.clear();
+      for (int64_t id = 0; id < 3000; ++id) (id % 2 ? odd : even).push_back(row(id, text));
+      if (text != str("old")) break;
+      append(one, {even.begin(), even.begin() + 1000});
+      append(one, {odd.begin(), odd.begin() + 1000});
+    }
+    Table two = warehouse_.load(name);
+    const auto stale = [&](const std::vector<Row>& rows) {
+      auto transaction = std::make_unique<Transaction>(*two.catalog(), two.loaded());
+      const auto reader = stream_of({batch_of(keyed_schema(), rows)});
+      Upsert(two.loaded(), *reader, {.source_bytes = source_bytes}, {}).add_to(*transaction);
+      return transaction;
+    };
+    const auto evens = stale(even);
+    even.push_back(row(2001, "mine"));
+    const auto one_more = stale(even);
+    upsert(one, odd);
+    append(one, {row(-5, "outside"), row(5000, "outside")});
+    append(one, {{int64_t{1'000'001}, str("outside"), 0.0}});
+    evens->commit();
+    EXPECT_THROW(one_more->commit(), ConflictFound);
+    const auto found = lines(warehouse_.load(name));
+    EXPECT_EQ(found.size(), 3003);
+    EXPECT_EQ(std::ranges::count_if(found, [](const auto& line) { return line.find("new") != std::string::npos; }),
+              3000);
+    expect_no_orphans(warehouse_.load(name));
+  }
+}
 
 TEST_P(UpsertModes, StaleHandlesThatUpsertTheSameNewKeyMakeOneRow) {
   Table one = new_table("t");

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cctype>
 #include <map>
+#include <mutex>
 #include <utility>
 
 #include "floe/error.h"
@@ -41,7 +42,7 @@ class Checker {
     }
   }
 
-  void check(const std::vector<const Snapshot*>& snapshots) const {
+  void check(const std::vector<const Snapshot*>& snapshots) {
     std::vector<std::pair<const Snapshot*, ManifestFile>> manifests;
     for (const Snapshot* snapshot : snapshots) {
       for (ManifestFile& file : manifests_of(io_, *snapshot)) {
@@ -52,9 +53,15 @@ class Checker {
     parallel_for(manifests.size(), [&](size_t i) {
       const auto& [snapshot, file] = manifests[i];
       const ManifestReaderPtr reader = open_manifest(io_, file);
-      file.content == ManifestContent::kData ? check_data(*snapshot, file, *reader)
+      file.content == ManifestContent::kData ? check_data(*snapshot, file, reader)
                                              : check_deletes(*snapshot, file, *reader);
     });
+    if (added_.empty()) return;
+    if (const auto contradicts = checks_.find_added(base_, added_)) {
+      const ManifestPart& part = added_[contradicts->first];
+      const uint32_t entry = part.entries[contradicts->second];
+      added(part.manifest->snapshot_id[entry], part.manifest->file_path[entry]);
+    }
   }
 
  private:
@@ -70,32 +77,36 @@ class Checker {
 
   static bool adds_rows(const Snapshot& snapshot) { return snapshot.summary.get("operation") != "replace"; }
 
-  void check_data(const Snapshot& snapshot, const ManifestFile& file, ManifestReader& reader) const {
+  void check_data(const Snapshot& snapshot, const ManifestFile& file, const ManifestReaderPtr& reader) {
     const bool by_filter = data_matcher_ && data_matcher_->may_match(file);
-    const std::vector<Match> matches = by_filter ? data_matcher_->match(reader) : std::vector<Match>();
-    const ManifestPtr manifest = reader.entries();
+    const std::vector<Match> matches = by_filter ? data_matcher_->match(*reader) : std::vector<Match>();
+    const ManifestPtr manifest = reader->entries();
+    ManifestPart may_match{reader, manifest, {}};
     const Type partition = partition_type_of(table_, manifest->spec_id);
     for (size_t i = 0; i < manifest->size; ++i) {
       if (manifest->snapshot_id[i] != snapshot.snapshot_id) continue;
       if (manifest->status[i] == EntryStatus::kDeleted && checks_.still_there.contains(manifest->file_path[i])) {
-        found(snapshot, "removed a data file of which rows are deleted", manifest->file_path[i]);
+        found(snapshot.snapshot_id, "removed a data file of which rows are deleted", manifest->file_path[i]);
       }
       if (manifest->status[i] != EntryStatus::kAdded || !adds_rows(snapshot)) continue;
       if (by_filter && matches[i] != Match::kNone) {
-        found(snapshot, fmt::format("added rows that may match {}", to_string(*checks_.no_added_data)),
-              manifest->file_path[i]);
+        if (!checks_.find_added) added(snapshot.snapshot_id, manifest->file_path[i]);
+        may_match.entries.push_back(static_cast<uint32_t>(i));
       }
       if (is_of_other_spec(file)) {
-        found(snapshot,
+        found(snapshot.snapshot_id,
               fmt::format("added rows under the partition spec {}, which the deletes by key do not reach",
                           file.partition_spec_id),
               manifest->file_path[i]);
       }
       if (!partitions_.empty() &&
           partitions_.contains(partition_key(manifest->spec_id, partition_of(*manifest, i, partition), partition))) {
-        found(snapshot, "added rows to a partition that is replaced", manifest->file_path[i]);
+        found(snapshot.snapshot_id, "added rows to a partition that is replaced", manifest->file_path[i]);
       }
     }
+    if (may_match.entries.empty()) return;
+    std::lock_guard lock(mutex_);
+    added_.push_back(std::move(may_match));
   }
 
   void check_deletes(const Snapshot& snapshot, const ManifestFile& file, ManifestReader& reader) const {
@@ -107,11 +118,11 @@ class Checker {
     for (size_t i = 0; i < manifest->size; ++i) {
       if (manifest->snapshot_id[i] != snapshot.snapshot_id || manifest->status[i] != EntryStatus::kAdded) continue;
       if (by_filter && matches[i] != Match::kNone) {
-        found(snapshot, fmt::format("deleted rows that may match {}", to_string(*checks_.no_added_deletes)),
+        found(snapshot.snapshot_id, fmt::format("deleted rows that may match {}", to_string(*checks_.no_added_deletes)),
               manifest->file_path[i]);
       }
       if (applies(*manifest, paths, i))
-        found(snapshot, "deleted rows of a file that is rewritten", manifest->file_path[i]);
+        found(snapshot.snapshot_id, "deleted rows of a file that is rewritten", manifest->file_path[i]);
     }
   }
 
@@ -134,9 +145,16 @@ class Checker {
     });
   }
 
-  [[noreturn]] void found(const Snapshot& snapshot, const std::string& what, std::string_view path) const {
+  [[noreturn]] void added(int64_t snapshot_id, std::string_view path) const {
+    found(snapshot_id,
+          checks_.find_added ? "added rows of the same keys"
+                             : fmt::format("added rows that may match {}", to_string(*checks_.no_added_data)),
+          path);
+  }
+
+  [[noreturn]] void found(int64_t snapshot_id, const std::string& what, std::string_view path) const {
     throw ConflictFound(fmt::format("table {}: snapshot {} of another writer {}: {}. {}", to_string(base_.identifier),
-                                    snapshot.snapshot_id, what, path, kAdvice));
+                                    snapshot_id, what, path, kAdvice));
   }
 
   const LoadedTable& base_;
@@ -147,6 +165,9 @@ class Checker {
   std::set<std::string, std::less<>> partitions_;
   std::set<std::string, std::less<>> rewritten_;                  // paths
   std::map<std::string, std::vector<std::string>> rewritten_in_;  // by partition
+
+  std::mutex mutex_;
+  std::vector<ManifestPart> added_;  // files for `find_added`
 };
 
 // The snapshots of other writers after the starting one, up to `head`.

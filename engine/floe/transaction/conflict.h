@@ -3,15 +3,18 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "floe/catalog/catalog.h"
 #include "floe/expression/expression.h"
 #include "floe/manifest/data_file.h"
+#include "floe/scan/delete_index.h"
 
 namespace floe {
 
@@ -31,6 +34,10 @@ struct ConflictChecks {
 
   // No data file was added that may have rows which match. Rewritten ones do not count.
   std::optional<Expression> no_added_data = {};
+  // Tells of such files, if set, which of them has rows that contradict the change, as one part and an index of its
+  // entries; nullopt: none has. Throws as reading does. Otherwise each of them does.
+  using Added = std::pair<size_t, size_t>;
+  std::function<std::optional<Added>(const LoadedTable& base, const std::vector<ManifestPart>& files)> find_added = {};
   // No delete file was added that may delete rows which match.
   std::optional<Expression> no_added_deletes = {};
   bool case_sensitive = true;  // of both

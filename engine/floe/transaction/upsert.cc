@@ -8,7 +8,10 @@
 #include <exception>
 #include <map>
 #include <numeric>
+#include <optional>
+#include <set>
 #include <span>
+#include <string_view>
 #include <utility>
 
 #include "floe/arrow_status.h"
@@ -53,6 +56,24 @@ void for_each_batch(arrow::RecordBatchReader& reader, F&& visit) {
 
 const int64_t* int64s(const arrow::Array& column) { return column.data()->GetValues<int64_t>(1); }
 
+// The rows of a batch, whose last column is their position, that have one of the keys: their position, and the number
+// of the key.
+BatchPtr matches_in(const arrow::RecordBatch& batch, const arrow::ArrayVector& keys, const KeyIndex& index) {
+  static const auto kSchema =
+      arrow::schema({arrow::field("position", arrow::int64()), arrow::field("source", arrow::int64())});
+  std::vector<int64_t> found;
+  index.find(keys, found);
+  const int64_t* all = int64s(*batch.column(batch.num_columns() - 1));
+  arrow::Int64Builder positions, rows;
+  for (size_t i = 0; i < found.size(); ++i) {
+    if (found[i] < 0) continue;
+    check(positions.Append(all[i]), kStep);
+    check(rows.Append(found[i]), kStep);
+  }
+  const int64_t count = rows.length();
+  return arrow::RecordBatch::Make(kSchema, count, {check(positions.Finish(), kStep), check(rows.Finish(), kStep)});
+}
+
 // The columns in which rows of the same key may differ, first those that are cheap to read and seldom the same.
 std::vector<int> columns_to_compare(const Schema& schema, const KeyColumns& keys) {
   const auto is_float = [](const Type& type) {
@@ -82,24 +103,31 @@ class Join {
   }
 
   // The matches of all files that have any.
-  std::vector<FileMatches> run(MergeSource& source) const {
+  std::vector<FileMatches> run(const MergeSource& source) const {
     std::vector<FileMatches> files = candidates(source);
     if (files.empty()) return files;
-    const BoundExpression range = bind(in_ranges(keys_, source.ranges()), *plan_.schema);
-    parallel_for(
-        files.size(),
-        [&](size_t i) {
-          find_matches(source, range, files[i]);
-          if (options_.update_matched && !options_.delete_matched && !files[i].matches.empty())
-            compare(source, files[i]);
-        },
-        scan_.stop);
+    find_matches(source, files);
     std::erase_if(files, [](const FileMatches& file) { return file.matches.empty(); });
+    if (options_.update_matched && !options_.delete_matched) {
+      parallel_for(files.size(), [&](size_t i) { compare(source, files[i]); }, scan_.stop);
+    }
     return files;
   }
 
+  // One of these files that has a key, as a part of the plan and an index of its entries.
+  template <typename F>
+  std::optional<std::pair<size_t, size_t>> any(const MergeSource& source, const F& is_asked_for) const {
+    std::vector<FileMatches> files = candidates(source);
+    std::erase_if(files, [&](const FileMatches& file) { return !is_asked_for(path_of(file)); });
+    if (!files.empty()) find_matches(source, files);
+    for (const FileMatches& file : files) {
+      if (!file.matches.empty()) return std::pair(file.part, file.index);
+    }
+    return std::nullopt;
+  }
+
  private:
-  std::vector<FileMatches> candidates(MergeSource& source) const {
+  std::vector<FileMatches> candidates(const MergeSource& source) const {
     std::vector<FileMatches> files;
     for (size_t p = 0; p < plan_.parts.size(); ++p) {
       const std::vector<uint8_t> may = source.may_have_keys(*plan_.parts[p].reader);
@@ -111,33 +139,40 @@ class Join {
     return files;
   }
 
-  // A plan of one file, with other columns and another filter.
-  ScanPlan only(const FileMatches& file, Schema projection, BoundExpression filter) const {
-    const ScanPlan::Part& from = plan_.parts[file.part];
+  // A plan of some of the files (in order), with other columns and another filter. Deletes are up to the caller.
+  ScanPlan only(std::span<const FileMatches> files, Schema projection, BoundExpression filter) const {
     ScanPlan plan;
     plan.schema = plan_.schema;
     plan.projection = std::move(projection);
     plan.filter = std::move(filter);
     plan.snapshot_id = plan_.snapshot_id;
-    plan.deletes = plan_.deletes;
-    plan.parts.push_back({{from.reader, from.manifest, {from.entries[file.index]}}, {}});
+    for (size_t i = 0; i < files.size(); ++i) {
+      const ScanPlan::Part& from = plan_.parts[files[i].part];
+      if (i == 0 || files[i].part != files[i - 1].part) plan.parts.push_back({{from.reader, from.manifest, {}}, {}});
+      plan.parts.back().entries.push_back(from.entries[files[i].index]);
+    }
     return plan;
   }
 
-  void find_matches(const MergeSource& source, const BoundExpression& range, FileMatches& file) const {
+  void find_matches(const MergeSource& source, std::vector<FileMatches>& files) const {
     const std::vector<int32_t> ids = keys_.ids();
     const Schema keys = project(*plan_.schema, {ids.begin(), ids.end()});
     Schema projection = keys;
     projection.fields.push_back(pos_field());
-    std::vector<int64_t> found;
-    for_each_batch(*read(table_, only(file, std::move(projection), range), scan_, io_),
-                   [&](const arrow::RecordBatch& batch) {
-                     source.index().find(keys_.of(batch, keys), found);
-                     const int64_t* positions = int64s(*batch.column(batch.num_columns() - 1));
-                     for (size_t i = 0; i < found.size(); ++i) {
-                       if (found[i] >= 0) file.matches.push_back({positions[i], found[i]});
-                     }
-                   });
+    ScanPlan plan = only(files, std::move(projection), bind(in_ranges(keys_, source.ranges()), *plan_.schema));
+    plan.keys = source.keys();
+    plan.deletes = plan_.deletes;
+    std::vector<size_t> first;  // of the files, in each part
+    for (size_t i = 0, n = 0; i < plan.parts.size(); n += plan.parts[i++].entries.size()) first.push_back(n);
+    read_mapped(
+        table_, std::move(plan), scan_, io_,
+        [&](const arrow::RecordBatch& batch) { return matches_in(batch, keys_.of(batch, keys), source.index()); },
+        [&](size_t part, size_t index, const arrow::RecordBatch& batch) {
+          const int64_t* positions = int64s(*batch.column(0));
+          const int64_t* rows = int64s(*batch.column(1));
+          std::vector<KeyMatch>& matches = files[first[part] + index].matches;
+          for (int64_t i = 0; i < batch.num_rows(); ++i) matches.push_back({positions[i], rows[i]});
+        });
   }
 
   // Compares the rows that matched with the new ones: a few columns of them first, more of those that are the same in
@@ -163,7 +198,7 @@ class Join {
     Schema projection;
     for (const int column : columns) projection.fields.push_back(plan_.schema->fields[column]);
     if (with_row_ids) projection.fields.push_back(row_id_field());
-    ScanPlan plan = only(file, std::move(projection), {});
+    ScanPlan plan = only({&file, 1}, std::move(projection), {});  // of rows that are not deleted
     plan.parts.front().without = {std::make_shared<const Positions>(all_but(file, matches))};
     const BatchPtr rows = check(source.rows()->SelectColumns({columns.begin(), columns.end()}), kStep);
     size_t at = 0;
@@ -349,33 +384,71 @@ void check_options(const UpsertOptions& options, const std::string& table_name) 
 
 }  // namespace
 
+// What stays the same however often the rows are joined.
+struct Upsert::Source {
+  Source(const LoadedTable& table, arrow::RecordBatchReader& new_rows, UpsertOptions given, WriteOptions how)
+      : options(std::move(given)),
+        write(named(std::move(how), table)),
+        schema(*current_schema(*table.metadata)),
+        keys(schema, options.keys, options.case_sensitive, write.table_name) {
+    check_options(options, write.table_name);
+    check_snapshot_properties(options.snapshot_properties);
+    rows = std::make_unique<MergeParts>(new_rows, schema, keys, options.source_bytes, write);
+  }
+
+  // Of files that others added, one that has a key of the new rows. Asked again it leaves out those that have none.
+  std::optional<ConflictChecks::Added> find_added(const LoadedTable& base, const std::vector<ManifestPart>& files,
+                                                  const IoPtr& io, std::set<std::string, std::less<>>& cleared) const {
+    if (!same_fields(*current_schema(*base.metadata), schema)) return ConflictChecks::Added(0, 0);  // who knows
+    LeavingRows others{.table = *base.metadata, .scan = {.table_name = write.table_name, .stop = write.stop}};
+    others.plan.schema = current_schema(*base.metadata);
+    for (const ManifestPart& part : files) {
+      others.plan.parts.push_back({part, {}});
+    }
+    const Join join(others, keys, options, io);
+    const auto unknown = [&](std::string_view path) { return !cleared.contains(path); };
+    for (size_t i = 0; i < rows->size(); ++i) {
+      if (const auto found = join.any(*rows->part(i), unknown)) return found;
+    }
+    for (const ManifestPart& part : files) {
+      for (const uint32_t entry : part.entries) cleared.emplace(part.manifest->file_path[entry]);
+    }
+    return std::nullopt;
+  }
+
+  const UpsertOptions options;
+  const WriteOptions write;
+  const Schema schema;
+  const KeyColumns keys;
+  std::unique_ptr<MergeParts> rows;
+};
+
 Upsert::Upsert(const LoadedTable& table, arrow::RecordBatchReader& rows, UpsertOptions options, WriteOptions write)
-    : options_(std::move(options)),
-      write_(named(std::move(write), table)),
-      schema_(*current_schema(*table.metadata)),
-      keys_(schema_, options_.keys, options_.case_sensitive, write_.table_name) {
-  check_options(options_, write_.table_name);
-  check_snapshot_properties(options_.snapshot_properties);
-  rows_ = std::make_unique<MergeParts>(rows, schema_, keys_, options_.source_bytes, write_);
-}
+    : source_(std::make_shared<const Source>(table, rows, std::move(options), std::move(write))) {}
 
 UpsertCounts Upsert::add_to(Transaction& transaction) {
+  const UpsertOptions& options = source_->options;
+  const WriteOptions& how = source_->write;
   const TableMetadata& table = *transaction.staged().metadata;
-  if (!same_fields(*current_schema(table), schema_)) {
-    throw CommitFailed(fmt::format("table {}: its schema changed while rows were merged into it", write_.table_name));
+  if (!same_fields(*current_schema(table), source_->schema)) {
+    throw CommitFailed(fmt::format("table {}: its schema changed while rows were merged into it", how.table_name));
   }
-  check_branch(transaction.staged(), options_.branch);
-  const DeleteMode mode = options_.mode.value_or(delete_mode(table, "write.merge.mode"));
-  const Isolation isolation = options_.isolation.value_or(isolation_level(table, "write.merge.isolation-level"));
-  SnapshotChange change{.branch = options_.branch,
-                        .checks = transaction.checks_for(options_.branch),
-                        .snapshot_properties = options_.snapshot_properties};
-  change.checks.no_added_data = rows_->key_range();
+  check_branch(transaction.staged(), options.branch);
+  const DeleteMode mode = options.mode.value_or(delete_mode(table, "write.merge.mode"));
+  const Isolation isolation = options.isolation.value_or(isolation_level(table, "write.merge.isolation-level"));
+  SnapshotChange change{.branch = options.branch,
+                        .checks = transaction.checks_for(options.branch),
+                        .snapshot_properties = options.snapshot_properties};
+  change.checks.no_added_data = source_->rows->key_range();
+  change.checks.find_added = [source = source_, io = transaction.io(), cleared = std::set<std::string, std::less<>>()](
+                                 const LoadedTable& base, const std::vector<ManifestPart>& files) mutable {
+    return source->find_added(base, files, io, cleared);
+  };
 
-  LeavingRows leaving = plan_removal(transaction, options_.branch, rows_->key_range(), true, write_);
-  MergedRows merged(leaving, *rows_, keys_, options_, transaction.io());
+  LeavingRows leaving = plan_removal(transaction, options.branch, source_->rows->key_range(), true, how);
+  MergedRows merged(leaving, *source_->rows, source_->keys, options, transaction.io());
   try {
-    WriteOptions write = write_;
+    WriteOptions write = how;
     write.row_lineage = table.format_version >= 3;
     change.added = write_data_files(table, merged, *transaction.io(), write);
     change.discard = locations_of(change.added);
@@ -387,7 +460,7 @@ UpsertCounts Upsert::add_to(Transaction& transaction) {
       if (!rows.positions.empty()) leaving.add(std::move(rows));
     }
     if (change.added.empty() && leaving.whole.empty() && leaving.part.empty()) return merged.counts();
-    remove_rows(transaction, std::move(leaving), mode, write_, change);
+    remove_rows(transaction, std::move(leaving), mode, how, change);
   } catch (...) {
     remove_files(*transaction.io(), change.discard);
     throw;

@@ -49,21 +49,19 @@ class Upsert {
   // none if nothing changes. Reads the key columns of those files that may have one of the keys, and the other columns
   // of rows that match. Memory in proportion to the new rows and their matches.
   //
-  // The commit throws ConflictFound if others meanwhile added rows whose key may be among the new ones, whatever the
-  // isolation level, so that nobody inserts a key that somebody else inserts; and if they removed or rewrote a file
-  // that loses rows. Under serializable isolation it also does if they deleted rows of any file in which keys matched,
-  // or removed it: else a row that was left alone because it is there already, or unchanged, could be gone while others
-  // of the same delete come back as updates. Deletes elsewhere change nothing about the outcome.
+  // The commit throws ConflictFound if others meanwhile added rows whose key is among the new ones, whatever the
+  // isolation level, so that nobody inserts a key that somebody else inserts (it reads the key columns of files that
+  // they added, where these may have one; the new rows stay with the transaction for that); and if they removed or
+  // rewrote a file that loses rows. Under serializable isolation it also does if they deleted rows of any file in which
+  // keys matched, or removed it: else a row that was left alone because it is there already, or unchanged, could be
+  // gone while others of the same delete come back as updates. Deletes elsewhere change nothing about the outcome.
   //
   // With v3's row lineage, rows that are updated keep their ids.
   UpsertCounts add_to(Transaction& transaction);
 
  private:
-  const UpsertOptions options_;
-  const WriteOptions write_;
-  const Schema schema_;
-  const KeyColumns keys_;
-  std::unique_ptr<MergeParts> rows_;
+  struct Source;
+  const std::shared_ptr<const Source> source_;
 };
 
 }  // namespace floe
