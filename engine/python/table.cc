@@ -105,9 +105,7 @@ void bind_table(nb::module_& m) {
           nb::arg("ref"), "The id of the snapshot that a branch or tag names.")
       .def("append", &append, nb::arg("batches"), nb::arg("snapshot_properties"), nb::arg("branch"),
            "Appends the rows of an Arrow stream as one snapshot. Ctrl-C stops it, and nothing is committed.")
-      .def("upsert", &upsert, nb::arg("batches"), nb::kw_only(), nb::arg("keys"), nb::arg("case_sensitive"),
-           nb::arg("update_matched"), nb::arg("delete_matched"), nb::arg("insert_unmatched"),
-           nb::arg("snapshot_properties"), nb::arg("branch"), nb::arg("mode") = nb::none(),
+      .def("upsert", &upsert, nb::arg("batches"), nb::arg("options"),
            "Updates the rows that have the same key as one of the stream, and inserts those that have none.")
       .def("scan", &scan, nb::kw_only(), nb::arg("filter_json") = "", nb::arg("select") = std::vector<std::string>{"*"},
            nb::arg("case_sensitive") = true, nb::arg("snapshot_id") = nb::none(), nb::arg("as_of_ms") = nb::none(),

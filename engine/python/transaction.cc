@@ -21,17 +21,12 @@ namespace nb = nanobind;
 namespace floe::python {
 namespace {
 
-UpsertOptions upsert_options(std::vector<std::string> keys, bool case_sensitive, bool update_matched,
-                             bool delete_matched, bool insert_unmatched, const Properties& snapshot_properties,
-                             const std::string& branch, const std::optional<std::string>& mode) {
-  return {.keys = std::move(keys),
-          .case_sensitive = case_sensitive,
-          .update_matched = update_matched,
-          .delete_matched = delete_matched,
-          .insert_unmatched = insert_unmatched,
-          .mode = mode ? std::optional(parse_delete_mode(*mode)) : std::nullopt,
-          .branch = branch,
-          .snapshot_properties = snapshot_properties};
+std::optional<Isolation> level(const std::optional<std::string>& text) {
+  return text ? std::optional(parse_isolation(*text)) : std::nullopt;
+}
+
+std::optional<DeleteMode> delete_mode(const std::optional<std::string>& text) {
+  return text ? std::optional(parse_delete_mode(*text)) : std::nullopt;
 }
 
 nb::dict to_dict(const UpsertCounts& counts) {
@@ -93,11 +88,7 @@ class TransactionHandle {
     return interruptible(stop, [&] { return floe::delete_rows(transaction_, options, {.stop = stop.token()}); });
   }
 
-  nb::dict upsert(const nb::object& source, std::vector<std::string> keys, bool case_sensitive, bool update_matched,
-                  bool delete_matched, bool insert_unmatched, const Properties& snapshot_properties,
-                  const std::string& branch, const std::optional<std::string>& mode) {
-    const UpsertOptions options = upsert_options(std::move(keys), case_sensitive, update_matched, delete_matched,
-                                                 insert_unmatched, snapshot_properties, branch, mode);
+  nb::dict upsert(const nb::object& source, const UpsertOptions& options) {
     UpsertCounts counts;
     with_rows(source, [&](arrow::RecordBatchReader& batches, WriteOptions write) {
       counts = Upsert(transaction_.staged(), batches, options, std::move(write)).add_to(transaction_);
@@ -193,10 +184,6 @@ class TransactionHandle {
     throw InvalidArgument("the change is '" + text + "'; it is one of create, replace and create-or-replace");
   }
 
-  static std::optional<Isolation> level(const std::optional<std::string>& text) {
-    return text ? std::optional(parse_isolation(*text)) : std::nullopt;
-  }
-
   static OverwriteOptions overwrite_options(const std::string& filter_json, bool case_sensitive,
                                             const Properties& snapshot_properties, const std::string& branch,
                                             const std::optional<std::string>& isolation,
@@ -205,7 +192,7 @@ class TransactionHandle {
             .case_sensitive = case_sensitive,
             .branch = branch,
             .isolation = level(isolation),
-            .mode = mode ? std::optional(parse_delete_mode(*mode)) : std::nullopt,
+            .mode = delete_mode(mode),
             .snapshot_properties = snapshot_properties};
   }
 
@@ -223,11 +210,7 @@ class TransactionHandle {
 
 }  // namespace
 
-nb::tuple upsert(const Table& table, const nb::object& source, std::vector<std::string> keys, bool case_sensitive,
-                 bool update_matched, bool delete_matched, bool insert_unmatched, const Properties& snapshot_properties,
-                 const std::string& branch, const std::optional<std::string>& mode) {
-  const UpsertOptions options = upsert_options(std::move(keys), case_sensitive, update_matched, delete_matched,
-                                               insert_unmatched, snapshot_properties, branch, mode);
+nb::tuple upsert(const Table& table, const nb::object& source, const UpsertOptions& options) {
   arrow::StopSource stop;
   Call call(stop);
   const std::unique_ptr<arrow::RecordBatchReader> batches = import_stream(source, call);
@@ -239,6 +222,28 @@ nb::tuple upsert(const Table& table, const nb::object& source, std::vector<std::
 
 void bind_transaction(nb::module_& m) {
   using nogil = nb::call_guard<nb::gil_scoped_release>;
+
+  nb::class_<UpsertOptions>(m, "UpsertOptions", "How an upsert is done.")
+      .def(
+          "__init__",
+          [](UpsertOptions* self, std::vector<std::string> keys, bool case_sensitive, bool update_matched,
+             bool delete_matched, bool insert_unmatched, Properties snapshot_properties, std::string branch,
+             const std::optional<std::string>& mode, const std::optional<std::string>& isolation,
+             std::optional<int64_t> source_bytes) {
+            new (self) UpsertOptions{.keys = std::move(keys),
+                                     .case_sensitive = case_sensitive,
+                                     .update_matched = update_matched,
+                                     .delete_matched = delete_matched,
+                                     .insert_unmatched = insert_unmatched,
+                                     .isolation = level(isolation),
+                                     .mode = delete_mode(mode),
+                                     .branch = std::move(branch),
+                                     .snapshot_properties = std::move(snapshot_properties)};
+            if (source_bytes) self->source_bytes = *source_bytes;
+          },
+          nb::kw_only(), nb::arg("keys"), nb::arg("case_sensitive"), nb::arg("update_matched"),
+          nb::arg("delete_matched"), nb::arg("insert_unmatched"), nb::arg("snapshot_properties"), nb::arg("branch"),
+          nb::arg("mode") = nb::none(), nb::arg("isolation") = nb::none(), nb::arg("source_bytes") = nb::none());
 
   nb::class_<TransactionHandle>(m, "Transaction",
                                 "Several changes of one table that become one commit. Not for concurrent use.")
@@ -257,9 +262,7 @@ void bind_transaction(nb::module_& m) {
       .def("delete", &TransactionHandle::delete_rows, nb::kw_only(), nb::arg("filter_json"), nb::arg("case_sensitive"),
            nb::arg("snapshot_properties"), nb::arg("branch"), nb::arg("isolation") = nb::none(),
            nb::arg("mode") = nb::none(), "Deletes the rows that match. False if none does.")
-      .def("upsert", &TransactionHandle::upsert, nb::arg("batches"), nb::kw_only(), nb::arg("keys"),
-           nb::arg("case_sensitive"), nb::arg("update_matched"), nb::arg("delete_matched"), nb::arg("insert_unmatched"),
-           nb::arg("snapshot_properties"), nb::arg("branch"), nb::arg("mode") = nb::none(),
+      .def("upsert", &TransactionHandle::upsert, nb::arg("batches"), nb::arg("options"),
            "Updates the rows that have the same key as one of the stream, and inserts those that have none.")
       .def("apply_changes", &TransactionHandle::apply_changes, nb::arg("upserts") = nb::none(),
            nb::arg("deletes") = nb::none(), nb::kw_only(), nb::arg("keys"), nb::arg("case_sensitive"),

@@ -5,10 +5,10 @@
 #include <algorithm>
 #include <cctype>
 #include <charconv>
-#include <cmath>
 #include <map>
 
 #include "floe/error.h"
+#include "floe/expression/literal.h"
 #include "floe/spec/table_metadata.h"
 #include "floe/spec/utf8.h"
 
@@ -19,12 +19,6 @@ constexpr std::string_view kDefaultKey = "write.metadata.metrics.default";
 constexpr std::string_view kColumnPrefix = "write.metadata.metrics.column.";
 constexpr std::string_view kInferredKey = "write.metadata.metrics.max-inferred-column-defaults";
 constexpr char32_t kLastCodePoint = 0x10FFFF;
-
-bool has_nan(const Value& value) {
-  if (const auto* number = std::get_if<float>(&value.data)) return std::isnan(*number);
-  if (const auto* number = std::get_if<double>(&value.data)) return std::isnan(*number);
-  return false;
-}
 
 // nullopt if there is a byte that is no UTF-8.
 std::optional<std::vector<char32_t>> code_points(std::string_view text) {
@@ -55,7 +49,7 @@ std::optional<std::string> increment(std::string bytes) {
 
 std::optional<std::string> bound(const Value& value, const Type& type, const MetricsMode& mode, bool upper) {
   using Kind = MetricsMode::Kind;
-  if (mode.kind == Kind::kNone || mode.kind == Kind::kCounts || value.is_null() || has_nan(value)) return std::nullopt;
+  if (mode.kind == Kind::kNone || mode.kind == Kind::kCounts || value.is_null() || is_nan(value)) return std::nullopt;
   const bool truncates = mode.kind == Kind::kTruncate;
   const auto length = static_cast<size_t>(mode.length);
   if (type.kind == TypeKind::kString) {

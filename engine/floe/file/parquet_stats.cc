@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "floe/error.h"
+#include "floe/expression/literal.h"
 
 namespace floe {
 namespace {
@@ -119,8 +120,7 @@ void append_chunk(ColumnStats& stats, const ColumnPlan& plan, const parquet::Row
 
 void append_constant(ColumnStats& stats, const ColumnPlan& plan, int64_t rows) {
   const Value& value = plan.constant;
-  const bool nan = (std::holds_alternative<float>(value.data) && std::isnan(value.as<float>())) ||
-                   (std::holds_alternative<double>(value.data) && std::isnan(value.as<double>()));
+  const bool nan = is_nan(value);
   stats.append(rows, value.is_null() ? rows : 0, nan ? rows : 0);
   std::optional<std::string> bytes;
   if (!value.is_null() && !nan) bytes = to_bytes(value, plan.field->type);

@@ -1,11 +1,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <utility>
 
 #include "floe/avro/container.h"
 #include "floe/avro/rows.h"
+#include "floe/expression/literal.h"
 #include "floe/manifest/fields.h"
 #include "floe/manifest/manifest.h"
 
@@ -49,12 +49,6 @@ class FieldValues {
   }
 
  private:
-  static bool is_nan(const Value& value) {
-    if (const auto* number = std::get_if<float>(&value.data)) return std::isnan(*number);
-    if (const auto* number = std::get_if<double>(&value.data)) return std::isnan(*number);
-    return false;
-  }
-
   Type type_;
   bool has_null_ = false;
   bool has_nan_ = false;

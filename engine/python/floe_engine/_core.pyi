@@ -17,6 +17,27 @@ class UpsertCounts(TypedDict):
     deleted: int
     unchanged: int
 
+class UpsertOptions:
+    """How an upsert is done.
+
+    No keys: the identifier fields. ``source_bytes`` of new rows are held in memory; more go to a temporary file.
+    """
+
+    def __init__(
+        self,
+        *,
+        keys: Sequence[str],
+        case_sensitive: bool,
+        update_matched: bool,
+        delete_matched: bool,
+        insert_unmatched: bool,
+        snapshot_properties: Mapping[str, str],
+        branch: str,
+        mode: str | None = None,
+        isolation: str | None = None,
+        source_bytes: int | None = None,
+    ) -> None: ...
+
 class ColumnChange(TypedDict):
     """What became of a column: ``kind`` is added, dropped, renamed, type, required, doc, initial-default,
     write-default, moved or identifier."""
@@ -178,19 +199,7 @@ class Table:
             CommitStateUnknown: The answer to the commit was lost.
         """
 
-    def upsert(
-        self,
-        batches: Any,
-        *,
-        keys: Sequence[str],
-        case_sensitive: bool,
-        update_matched: bool,
-        delete_matched: bool,
-        insert_unmatched: bool,
-        snapshot_properties: Mapping[str, str],
-        branch: str,
-        mode: str | None = None,
-    ) -> tuple[Table, UpsertCounts]:
+    def upsert(self, batches: Any, options: UpsertOptions) -> tuple[Table, UpsertCounts]:
         """Updates the rows that have the same key as one of the stream, and inserts those that have none.
 
         Tried again from the join on if others change the same rows meanwhile. No keys: the identifier fields.
@@ -293,19 +302,7 @@ class Transaction:
     ) -> bool:
         """Deletes the rows that match. False, and no snapshot, if none does."""
 
-    def upsert(
-        self,
-        batches: Any,
-        *,
-        keys: Sequence[str],
-        case_sensitive: bool,
-        update_matched: bool,
-        delete_matched: bool,
-        insert_unmatched: bool,
-        snapshot_properties: Mapping[str, str],
-        branch: str,
-        mode: str | None = None,
-    ) -> UpsertCounts:
+    def upsert(self, batches: Any, options: UpsertOptions) -> UpsertCounts:
         """Updates the rows that have the same key as one of the stream, and inserts those that have none.
 
         No keys: the identifier fields.

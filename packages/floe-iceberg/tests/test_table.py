@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import sys
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -391,6 +392,52 @@ def test_version_3_takes_the_engines_changes_and_none_of_pyicebergs(catalog: Flo
         transaction.set_properties(owner="me")
         transaction.update_schema().add_column("more", LongType(), required=True, default_value=7).commit()
     assert catalog.load_table("ns.v3").scan().to_arrow()["more"].to_pylist() == [7, 7]
+
+
+def test_an_upsert_takes_a_budget_of_memory(catalog: FloeCatalog) -> None:
+    table = catalog.create_table("ns.t", SCHEMA)
+    table.append(rows(*range(2_000)))
+    source = rows(*range(1_000, 3_000), text="b")
+    counts = table.upsert(source, join_cols=["id"], source_bytes=10_000)
+    assert counts == FloeUpsertResult(rows_updated=1_000, rows_inserted=1_000)
+    assert table.scan().count() == 3_000
+    with table.transaction() as transaction:
+        again = transaction.upsert(source, join_cols=["id"], source_bytes=10_000)
+    assert again == FloeUpsertResult(rows_updated=0, rows_inserted=0, rows_unchanged=2_000)
+    with pytest.raises(NotImplementedError, match="source_bytes"):
+        table.upsert(source, join_cols=["id"], source_bytes=10_000, branch=None)
+
+
+@pytest.mark.parametrize("given", ["property", "argument"])
+@pytest.mark.parametrize(
+    ("operation", "change"),
+    [
+        ("delete", lambda table, **level: table.delete("id = 1", **level)),
+        ("update", lambda table, **level: table.overwrite(rows(1, text="c"), "id = 1", **level)),
+        ("merge", lambda table, **level: table.upsert(rows(3, text="b"), ["id"], mode="merge-on-read", **level)),
+    ],
+)
+def test_isolation_is_what_the_table_or_the_caller_says(
+    catalog: FloeCatalog, operation: str, change: Callable[..., Any], given: str
+) -> None:
+    for level in ("serializable", "snapshot"):
+        properties = {f"write.{operation}.isolation-level": level} if given == "property" else {}
+        arguments = {"isolation": level} if given == "argument" else {}
+        table = catalog.create_table(f"ns.{level}", SCHEMA, properties=properties)
+        table.append(rows(1, 2, 3))
+        transaction = table.transaction()
+        change(transaction, **arguments)
+        other = catalog.load_table(f"ns.{level}")
+        if operation == "merge":  # rows of a file in which keys matched
+            other.delete("id = 2", mode="merge-on-read")
+        else:
+            other.append(rows(1, text="of another writer"))
+        if level == "serializable":
+            with pytest.raises(ValidationException):
+                transaction.commit_transaction()
+        else:
+            transaction.commit_transaction()
+            assert 2 not in ids(other.refresh().scan()) or operation != "merge"
 
 
 def test_a_snapshot_of_no_branch_is_there_to_be_looked_at(catalog: FloeCatalog) -> None:

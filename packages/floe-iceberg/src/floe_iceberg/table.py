@@ -21,6 +21,7 @@ from pyiceberg.table.update.spec import UpdateSpec
 from pyiceberg.typedef import EMPTY_DICT, Identifier, Properties
 
 import floe_engine
+from floe_engine import UpsertOptions
 from floe_iceberg.errors import InvalidArgumentError, NotFoundError
 from floe_iceberg.inspect import FloeInspect
 from floe_iceberg.scan import FloeScan
@@ -353,6 +354,8 @@ class FloeTable(Table):
         *,
         when_matched_delete: bool = False,
         mode: RowMode | None = None,
+        isolation: Isolation | None = None,
+        source_bytes: int | None = None,
     ) -> UpsertResult:
         """Update the rows that have the same key as a new one and differ from it, and insert those that have none.
 
@@ -382,18 +385,24 @@ class FloeTable(Table):
                     snapshot_properties,
                     when_matched_delete=when_matched_delete,
                     mode=mode,
+                    isolation=isolation,
+                    source_bytes=source_bytes,
                 )
         with Source(stream) as source:
             handle, counts = self._state.handle.upsert(
                 source,
-                keys=join_cols or [],
-                case_sensitive=case_sensitive,
-                update_matched=when_matched_update_all and not when_matched_delete,
-                delete_matched=when_matched_delete,
-                insert_unmatched=when_not_matched_insert_all,
-                snapshot_properties=snapshot_properties,
-                branch=branch,
-                mode=mode,
+                UpsertOptions(
+                    keys=join_cols or [],
+                    case_sensitive=case_sensitive,
+                    update_matched=when_matched_update_all and not when_matched_delete,
+                    delete_matched=when_matched_delete,
+                    insert_unmatched=when_not_matched_insert_all,
+                    snapshot_properties=snapshot_properties,
+                    branch=branch,
+                    mode=mode,
+                    isolation=isolation,
+                    source_bytes=source_bytes,
+                ),
             )
         self._move_to(handle)
         return upsert_result(counts)

@@ -33,6 +33,7 @@ from pyiceberg.typedef import EMPTY_DICT
 from pyiceberg.utils.config import Config
 
 import floe_engine
+from floe_engine import UpsertOptions
 from floe_iceberg import expression
 from floe_iceberg.errors import InvalidArgumentError
 from floe_iceberg.partition import FloeUpdateSortOrder, FloeUpdateSpec
@@ -167,6 +168,7 @@ class FloeTransaction(Transaction):
         """
         stream = arrow_stream(df)
         if branch is None or self._is_pyicebergs(stream):
+            refuse_engines_options(mode=mode, isolation=isolation)
             super().overwrite(df, overwrite_filter, dict(snapshot_properties), case_sensitive, branch)
         elif isinstance(overwrite_filter, AlwaysFalse):
             self.append(df, snapshot_properties, branch)
@@ -198,6 +200,7 @@ class FloeTransaction(Transaction):
         """
         stream = arrow_stream(df)
         if branch is None or self._is_pyicebergs(stream):
+            refuse_engines_options(isolation=isolation)
             super().dynamic_partition_overwrite(df, dict(snapshot_properties), branch)
             return
         with Source(stream) as source:
@@ -231,6 +234,7 @@ class FloeTransaction(Transaction):
             InvalidArgumentError: The filter does not parse, or names a column that is not there.
         """
         if branch is None or self._is_pyicebergs():
+            refuse_engines_options(mode=mode, isolation=isolation)
             super().delete(delete_filter, dict(snapshot_properties), case_sensitive, branch, _isolation_operation)
             return
         found = self._begin().delete(
@@ -257,6 +261,8 @@ class FloeTransaction(Transaction):
         *,
         when_matched_delete: bool = False,
         mode: RowMode | None = None,
+        isolation: Isolation | None = None,
+        source_bytes: int | None = None,
     ) -> UpsertResult:
         """Update the rows that have the same key as a new one and differ from it, and insert those that have none.
 
@@ -272,12 +278,21 @@ class FloeTransaction(Transaction):
             snapshot_properties: What to note in the snapshot's summary.
             when_matched_delete: Delete the rows that match instead of updating them.
             mode: How rows leave files that stay in part; default: ``write.merge.mode``.
+            isolation: What others may commit meanwhile; default: ``write.merge.isolation-level``.
+            source_bytes: How much of the new rows is held in memory; default: 512 MB. More go to a temporary file, and
+                are merged part after part, each of which reads the table's key columns.
 
         Raises:
             InvalidArgumentError: Two new rows have the same key, rows do not fit the table, or a key column is missing.
         """
         stream = arrow_stream(df)
         if branch is None or self._is_pyicebergs(stream):
+            refuse_engines_options(
+                when_matched_delete=when_matched_delete or None,
+                mode=mode,
+                isolation=isolation,
+                source_bytes=source_bytes,
+            )
             return super().upsert(
                 df,
                 join_cols,
@@ -290,14 +305,18 @@ class FloeTransaction(Transaction):
         with Source(stream) as source:
             counts = self._begin().upsert(
                 source,
-                keys=join_cols or [],
-                case_sensitive=case_sensitive,
-                update_matched=when_matched_update_all and not when_matched_delete,
-                delete_matched=when_matched_delete,
-                insert_unmatched=when_not_matched_insert_all,
-                snapshot_properties=snapshot_properties,
-                branch=branch,
-                mode=mode,
+                UpsertOptions(
+                    keys=join_cols or [],
+                    case_sensitive=case_sensitive,
+                    update_matched=when_matched_update_all and not when_matched_delete,
+                    delete_matched=when_matched_delete,
+                    insert_unmatched=when_not_matched_insert_all,
+                    snapshot_properties=snapshot_properties,
+                    branch=branch,
+                    mode=mode,
+                    isolation=isolation,
+                    source_bytes=source_bytes,
+                ),
             )
         self._changed()
         return upsert_result(counts)
@@ -506,6 +525,16 @@ def upsert_result(counts: UpsertCounts) -> FloeUpsertResult:
         rows_unchanged=counts["unchanged"],
         rows_deleted=counts["deleted"],
     )
+
+
+def refuse_engines_options(**options: object) -> None:
+    """Raises NotImplementedError for options of the engine where PyIceberg's own code makes a change."""
+    given = [name for name, value in options.items() if value is not None]
+    if given:
+        raise NotImplementedError(
+            f"{', '.join(given)}: this is PyIceberg's own code (for the branch None, or where Python code "
+            "decides how rows are written), which has no such options; leave them out"
+        )
 
 
 def refuse_version_3(state: TableState, what: str) -> None:
