@@ -337,7 +337,13 @@ Field SchemaUpdate::applied(const Field& field) const {
   const auto changed = changed_.find(field.id);
   Field result = changed == changed_.end() ? field : changed->second;
   if (field.type.is_nested()) {
-    result.type.children = std::make_shared<const std::vector<Field>>(applied(*field.type.children, field.id));
+    std::vector<Field> children = applied(*field.type.children, field.id);
+    if (children.empty() && !field.type.children->empty()) {
+      throw InvalidArgument(
+          fmt::format("Cannot delete all fields of {}, since files could not hold it; delete it instead",
+                      full_name(base_, field.id)));
+    }
+    result.type.children = std::make_shared<const std::vector<Field>>(std::move(children));
   }
   return result;
 }

@@ -175,6 +175,13 @@ TEST(SchemaUpdateTest, DroppedColumnsAreGoneWithAllBelow) {
   changes.add_column("places", field(0, "lon", primitive(TypeKind::kDouble)));
   EXPECT_THAT(refusal([&] { changes.drop_column("places.value"); }), HasSubstr("that has additions"));
   EXPECT_EQ(find_field(changes.apply(), "point"), nullptr);
+
+  SchemaUpdate emptied = update();
+  emptied.drop_column("point.x");
+  emptied.drop_column("point.y");
+  EXPECT_THAT(refusal([&] { emptied.apply(); }), HasSubstr("Cannot delete all fields of point"));
+  emptied.add_column("point", field(0, "z", primitive(TypeKind::kInt)));
+  EXPECT_THAT(names(children_of(find_field(emptied.apply(), "point")->type)), ElementsAre("z"));
 }
 
 TEST(SchemaUpdateTest, IdentifierFieldsAreNotLost) {

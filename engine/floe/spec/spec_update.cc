@@ -95,10 +95,15 @@ void SpecUpdate::add_field(std::string_view column, const Transform& transform, 
         fmt::format("{} cannot transform {} values from {}", to_string(transform), to_string(source->type), column));
   }
   for (const PartitionField& field : default_spec(*table_).fields) {
-    if (is(field, source->id, transform) && !removed(field)) {
+    if (!is(field, source->id, transform)) continue;
+    if (!removed(field)) {
       throw InvalidArgument(fmt::format("Duplicate partition field for {} of {}: {} already exists",
                                         to_string(transform), column, field.name));
     }
+    if (table_->format_version > 1) continue;
+    removed_.erase(field.field_id);  // it would stay beside its equal
+    if (name && *name != field.name) rename_field(field.name, *name);
+    return;
   }
   for (const PartitionField& field : added_) {
     if (is(field, source->id, transform)) {

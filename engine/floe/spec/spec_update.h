@@ -22,7 +22,8 @@ class SpecUpdate {
   // Without a name it is "<column>" for identity, else "<column>_bucket_16", "<column>_trunc_4", "<column>_day" and so
   // on, or the one that the same field had in an earlier spec. From version 2 on such a field takes its id up again.
   void add_field(std::string_view column, const Transform& transform, std::optional<std::string> name = {});
-  // In version 1 the field stays in its place and is void from now on, since ids count up there.
+  // In version 1 the field stays in its place and is void from now on, since ids count up there; if it is added again
+  // right away it stays as it was.
   void remove_field(std::string_view name);
   void rename_field(std::string_view name, const std::string& new_name);
 

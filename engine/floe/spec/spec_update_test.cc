@@ -68,6 +68,10 @@ TEST(SpecUpdateTest, Version1KeepsRemovedFieldsAsVoid) {
   changes.add_field("day", transform("day"));
   const TableMetadata after = with(table(1), changes);
   EXPECT_EQ(text(default_spec(after)), "1000: name = void(3), 1001: id_bucket = bucket[4](1), 1002: day_day = day(2)");
+  SpecUpdate back = update(table(1));
+  back.remove_field("name");
+  back.add_field("name", transform("identity"), "n");
+  EXPECT_EQ(text(back.apply()), "1000: n = identity(3), 1001: id_bucket = bucket[4](1)");
   // The name that the void field has is free.
   SpecUpdate again = update(after);
   again.add_field("name", transform("identity"));

@@ -87,6 +87,9 @@ class FloeUpdateSpec(UpdateSpec):
         self._transaction = transaction
         self._update = floe_engine.SpecUpdate(transaction._state.handle, case_sensitive=case_sensitive)
 
+    def __enter__(self) -> FloeUpdateSpec:
+        return self
+
     def add_field(
         self, source_column_name: str, transform: str | Transform[Any, Any], partition_field_name: str | None = None
     ) -> FloeUpdateSpec:

@@ -140,6 +140,9 @@ class FloeUpdateSchema(UpdateSchema):
                 base.model_dump_json(), last, self._format_version, **options
             )
 
+    def __enter__(self) -> FloeUpdateSchema:
+        return self
+
     def case_sensitive(self, case_sensitive: bool) -> FloeUpdateSchema:
         """Whether the case of names counts from now on."""
         self._update.set_case_sensitive(case_sensitive)

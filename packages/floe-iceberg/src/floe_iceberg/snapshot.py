@@ -34,6 +34,9 @@ class FloeManageSnapshots(ManageSnapshots):
     def __init__(self, transaction: FloeTransaction) -> None:
         self._transaction: FloeTransaction = transaction
 
+    def __enter__(self) -> FloeManageSnapshots:
+        return self
+
     def create_tag(self, snapshot_id: int, tag_name: str, max_ref_age_ms: int | None = None) -> FloeManageSnapshots:
         """Make a tag, or move the one of this name.
 

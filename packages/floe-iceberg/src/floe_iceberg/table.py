@@ -14,18 +14,17 @@ from pyiceberg.table.metadata import TableMetadata
 from pyiceberg.table.refs import MAIN_BRANCH
 from pyiceberg.table.snapshots import Snapshot
 from pyiceberg.table.update import TableRequirement, TableUpdate
-from pyiceberg.table.update.schema import UpdateSchema
-from pyiceberg.table.update.snapshot import ManageSnapshots
 from pyiceberg.table.update.sorting import UpdateSortOrder
-from pyiceberg.table.update.spec import UpdateSpec
 from pyiceberg.typedef import EMPTY_DICT, Identifier, Properties
 
 import floe_engine
 from floe_engine import UpsertOptions
 from floe_iceberg.errors import InvalidArgumentError, NotFoundError
 from floe_iceberg.inspect import FloeInspect
+from floe_iceberg.partition import FloeUpdateSpec
 from floe_iceberg.scan import FloeScan
-from floe_iceberg.schema import SchemaVersion, schema_history
+from floe_iceberg.schema import FloeUpdateSchema, SchemaVersion, schema_history
+from floe_iceberg.snapshot import FloeManageSnapshots
 from floe_iceberg.state import TableState
 from floe_iceberg.transaction import (
     FloeTransaction,
@@ -436,7 +435,7 @@ class FloeTable(Table):
                 upserts, deletes, key_cols, snapshot_properties, branch, case_sensitive=case_sensitive
             )
 
-    def update_schema(self, allow_incompatible_changes: bool = False, case_sensitive: bool = True) -> UpdateSchema:
+    def update_schema(self, allow_incompatible_changes: bool = False, case_sensitive: bool = True) -> FloeUpdateSchema:
         """Changes of columns as one commit (see :class:`~floe_iceberg.schema.FloeUpdateSchema`).
 
         Args:
@@ -460,7 +459,7 @@ class FloeTable(Table):
         """
         return schema_history(self._state)
 
-    def update_spec(self, case_sensitive: bool = True) -> UpdateSpec:
+    def update_spec(self, case_sensitive: bool = True) -> FloeUpdateSpec:
         """Changes of the partitioning as one commit (see :class:`~floe_iceberg.partition.FloeUpdateSpec`).
 
         Example:
@@ -472,7 +471,7 @@ class FloeTable(Table):
         """A new sort order (see :class:`~floe_iceberg.partition.FloeUpdateSortOrder`)."""
         return FloeTransaction(self, autocommit=True).update_sort_order(case_sensitive)
 
-    def manage_snapshots(self) -> ManageSnapshots:
+    def manage_snapshots(self) -> FloeManageSnapshots:
         """Changes of branches, tags and the current snapshot (see :class:`~floe_iceberg.snapshot.FloeManageSnapshots`).
 
         Example:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from pyiceberg.catalog import Catalog
 from pyiceberg.expressions import AlwaysFalse, AlwaysTrue, BooleanExpression
@@ -25,7 +25,6 @@ from pyiceberg.table.metadata import TableMetadata
 from pyiceberg.table.refs import MAIN_BRANCH
 from pyiceberg.table.snapshots import Operation
 from pyiceberg.table.update import TableRequirement, TableUpdate
-from pyiceberg.table.update.schema import UpdateSchema
 from pyiceberg.table.update.snapshot import ManageSnapshots, UpdateSnapshot
 from pyiceberg.table.update.sorting import UpdateSortOrder
 from pyiceberg.table.update.spec import UpdateSpec
@@ -412,9 +411,9 @@ class FloeTransaction(Transaction):
         refuse_version_3(self._state, "a snapshot from PyIceberg's producers")
         return super().update_snapshot(snapshot_properties, branch)
 
-    # --- changing what the table is made of ---
+    # --- changing what the table is made of: where commits go elsewhere, by PyIceberg's own classes ---
 
-    def update_schema(self, allow_incompatible_changes: bool = False, case_sensitive: bool = True) -> UpdateSchema:
+    def update_schema(self, allow_incompatible_changes: bool = False, case_sensitive: bool = True) -> FloeUpdateSchema:
         """Changes of columns (see :class:`~floe_iceberg.schema.FloeUpdateSchema`).
 
         Args:
@@ -422,13 +421,13 @@ class FloeTransaction(Transaction):
             case_sensitive: Whether the case of names counts.
         """
         if commits_elsewhere(self._table.catalog):
-            return super().update_schema(allow_incompatible_changes, case_sensitive)
+            return cast(FloeUpdateSchema, super().update_schema(allow_incompatible_changes, case_sensitive))
         return FloeUpdateSchema(self, allow_incompatible_changes, case_sensitive)
 
-    def update_spec(self, case_sensitive: bool = True) -> UpdateSpec:
+    def update_spec(self, case_sensitive: bool = True) -> FloeUpdateSpec:
         """Changes of the partitioning (see :class:`~floe_iceberg.partition.FloeUpdateSpec`)."""
         if commits_elsewhere(self._table.catalog):
-            return UpdateSpec(self, case_sensitive)
+            return cast(FloeUpdateSpec, UpdateSpec(self, case_sensitive))
         return FloeUpdateSpec(self, case_sensitive)
 
     def update_sort_order(self, case_sensitive: bool = True) -> UpdateSortOrder:
@@ -437,10 +436,10 @@ class FloeTransaction(Transaction):
             return super().update_sort_order(case_sensitive)
         return FloeUpdateSortOrder(self, case_sensitive)
 
-    def manage_snapshots(self) -> ManageSnapshots:
+    def manage_snapshots(self) -> FloeManageSnapshots:
         """Changes of branches, tags and what is current (see :class:`~floe_iceberg.snapshot.FloeManageSnapshots`)."""
         if commits_elsewhere(self._table.catalog):
-            return ManageSnapshots(self)
+            return cast(FloeManageSnapshots, ManageSnapshots(self))
         return FloeManageSnapshots(self)
 
     def _stage_natively(self, change: Callable[[floe_engine.Transaction], object]) -> None:
