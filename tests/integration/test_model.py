@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
 from pyiceberg.transforms import BucketTransform, IdentityTransform, TruncateTransform
-from pyiceberg.types import DoubleType, LongType, NestedField, StringType
+from pyiceberg.types import DoubleType, IntegerType, LongType, NestedField, StringType
 
 from tests.integration.strangers import Warehouse, plain, rows
 
@@ -41,6 +41,7 @@ ROWS = st.fixed_dictionaries(
     }
 )
 BATCH = st.lists(ROWS, max_size=12)
+NAMES = st.sampled_from(["e1", "e2", "e3"])
 CHANGES = st.lists(st.tuples(ROWS, st.booleans()), max_size=8)  # a row, and whether its key is deleted
 SOURCE = st.lists(ROWS, max_size=8, unique_by=lambda row: row["id"])  # one null key at most: it matches nothing
 
@@ -105,8 +106,8 @@ FILTERS = st.recursive(
 )
 
 
-def arrow(batch: list[Row]) -> pa.Table:
-    return pa.Table.from_pylist(batch, schema=ARROW)
+def arrow(batch: list[Row], schema: pa.Schema = ARROW) -> pa.Table:
+    return pa.Table.from_pylist(batch, schema=schema)
 
 
 def same(a: Row, b: Row) -> bool:
@@ -149,6 +150,13 @@ class Model:
         self.rows = [row for row in self.rows if tuple(row[key] for key in keys) not in gone] + upserts
 
 
+class Extra:
+    """A column that came later. It is the same one whatever it is called."""
+
+    def __init__(self, name: str, default: int | None) -> None:
+        self.name, self.default, self.kind = name, default, pa.int32()
+
+
 class Changes(RuleBasedStateMachine):
     """One table, changed at random."""
 
@@ -177,6 +185,10 @@ class Changes(RuleBasedStateMachine):
         self.version = version
         self.table = self.warehouse.ours.create_table("ns.t", SCHEMA, partition_spec=spec, properties=properties)
         self.model = Model(partition)
+        self.extras: list[Extra] = []
+        self.evolved = False  # the partitioning
+        self.past: dict[int, list[Row]] = {}  # what main held, by snapshot
+        self.tags: dict[str, list[Row]] = {}
 
     def teardown(self) -> None:
         if hasattr(self, "folder"):
@@ -201,7 +213,7 @@ class Changes(RuleBasedStateMachine):
 
     @rule(batch=BATCH)
     def overwrite_partitions(self, batch: list[Row]) -> None:
-        if not self.partitioned:
+        if not self.partitioned or self.evolved:
             return
         self.table.dynamic_partition_overwrite(arrow(batch))
         self.model.overwrite_partitions(batch)
@@ -264,17 +276,108 @@ class Changes(RuleBasedStateMachine):
         self.model.upsert(first)
         self.model.upsert(second)
 
+    # --- what the table is made of ---
+
+    def expected(self, held: list[Row]) -> list[Row]:
+        """Rows as the table has them now: nobody gives the columns that came later values."""
+        later = {extra.name: extra.default for extra in self.extras}
+        types = {**{field.name: field.type for field in ARROW}, **{extra.name: extra.kind for extra in self.extras}}
+        schema = pa.schema([(name, types[name]) for name in self.table.schema().column_names])
+        return rows(arrow([{**row, **later} for row in held], schema))
+
+    @rule(name=NAMES, default=st.sampled_from([None, 7]))
+    def add_column(self, name: str, default: int | None) -> None:
+        if any(extra.name == name for extra in self.extras):
+            return
+        default = default if self.version == 3 else None
+        with self.table.update_schema() as update:
+            update.add_column(name, IntegerType(), default_value=default)
+        self.extras.append(Extra(name, default))
+
+    @rule(name=NAMES, new_name=NAMES)
+    def change_column(self, name: str, new_name: str) -> None:
+        """Renamed and widened; dropped where the name is taken."""
+        extra = next((extra for extra in self.extras if extra.name == name), None)
+        if extra is None:
+            return
+        with self.table.update_schema() as update:
+            if any(other.name == new_name for other in self.extras):
+                update.delete_column(name)
+                self.extras.remove(extra)
+            else:
+                update.rename_column(name, new_name).update_column(name, LongType()).move_first(name)
+                extra.name, extra.kind = new_name, pa.int64()
+
+    @rule(name=st.sampled_from(sorted(PARTITIONINGS)))
+    def change_partitioning(self, name: str) -> None:
+        wanted = {(field.source_id, str(field.transform)) for field in PARTITIONINGS[name][0].fields}
+        there = {(field.source_id, str(field.transform)): field.name for field in self.table.spec().fields}
+        with self.table.update_spec() as update:
+            for key, field in there.items():
+                if key not in wanted and key[1] != "void":
+                    update.remove_field(field)
+            for source, transform in sorted(wanted - there.keys()):
+                update.add_field(SCHEMA.find_field(source).name, transform)
+        if self.table.metadata.default_spec_id != 0 or self.evolved:
+            self.evolved = self.partitioned = True
+            self.keys = ["id", "g", "s"]
+
+    @rule(back=st.integers(0, 5))
+    def roll_back(self, back: int) -> None:
+        snapshot = self.table.current_snapshot()
+        while snapshot is not None and back > 0 and snapshot.parent_snapshot_id is not None:
+            snapshot, back = self.table.snapshot_by_id(snapshot.parent_snapshot_id), back - 1
+        if snapshot is None or snapshot.snapshot_id not in self.past:
+            return
+        self.table.manage_snapshots().rollback_to_snapshot(snapshot.snapshot_id).commit()
+        self.model.rows = self.past[snapshot.snapshot_id]
+
+    @rule(name=st.sampled_from(["t1", "t2"]))
+    def tag(self, name: str) -> None:
+        snapshot = self.table.current_snapshot()
+        if snapshot is None:
+            return
+        self.table.manage_snapshots().create_tag(snapshot.snapshot_id, name).commit()
+        self.tags[name] = self.model.rows
+
+    @rule(batch=BATCH, meanwhile=BATCH)
+    def publish(self, batch: list[Row], meanwhile: list[Row]) -> None:
+        if self.table.current_snapshot() is None:
+            return
+        wap_id = str(len(self.table.snapshots()))
+        self.table.append(arrow(batch), snapshot_properties={"wap.id": wap_id}, branch=None)
+        self.table.append(arrow(meanwhile))
+        self.table.manage_snapshots().publish_changes(wap_id).commit()
+        self.model.append(meanwhile + batch)
+
+    @rule(batch=BATCH)
+    def work_on_a_branch(self, batch: list[Row]) -> None:
+        snapshot = self.table.current_snapshot()
+        if snapshot is None:
+            return
+        self.table.manage_snapshots().create_branch(snapshot.snapshot_id, "work").commit()
+        self.table.append(arrow(batch), branch="work")
+        with self.table.manage_snapshots() as snapshots:
+            snapshots.fast_forward("main", "work").remove_branch("work")
+        self.model.append(batch)
+
+    @invariant()
+    def tags_hold_what_they_held(self) -> None:
+        for name, held in getattr(self, "tags", {}).items():
+            assert rows(self.table.scan(ref=name, selected_fields=tuple(ARROW.names)).to_arrow()) == rows(arrow(held))
+
     @invariant()
     def everybody_reads_the_models_rows(self) -> None:
         if not hasattr(self, "model"):
             return
-        expected = rows(arrow(self.model.rows))
+        expected = self.expected(self.model.rows)
         assert rows(self.table.scan().to_arrow()) == expected
         assert self.table.scan().count() == len(expected)
-        if self.table.current_snapshot() is None:
-            return
         snapshot = self.table.current_snapshot()
-        summary = {} if snapshot is None or snapshot.summary is None else snapshot.summary.additional_properties
+        if snapshot is None:
+            return
+        self.past[snapshot.snapshot_id] = self.model.rows
+        summary = {} if snapshot.summary is None else snapshot.summary.additional_properties
         by_key = summary.get("total-equality-deletes", "0") != "0"
         if by_key and self.partitioned:
             return  # DuckDB fails ("Comparison on NULL values") on files with null partitions beside equality deletes
@@ -285,7 +388,7 @@ class Changes(RuleBasedStateMachine):
 
     @rule(condition=FILTERS)
     def scan(self, condition: Filter) -> None:
-        expected = rows(arrow([row for row in self.model.rows if condition.says(row)]))
+        expected = self.expected([row for row in self.model.rows if condition.says(row)])
         found = self.table.scan(condition.text)
         assert rows(found.to_arrow()) == expected
         assert found.count() == len(expected)
