@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+import floe_engine
 from floe_core import (
     FieldType,
     HealthState,
@@ -85,6 +86,24 @@ def test_create_twice(plugin: StoragePlugin) -> None:
     with pytest.raises(Exception, match=r"ns\.t"):
         plugin.create_table(CONFIG)
     plugin.create_table(CONFIG, if_not_exists=True)
+
+
+@pytest.mark.requirement("REQ-045")
+def test_iceberg_snapshots_are_named_or_made(tmp_path: Path) -> None:
+    plugin = iceberg(tmp_path)
+    table = plugin.create_table(CONFIG)
+    began = plugin.create_snapshot(table, "began")
+    plugin.append(table, ROWS)
+    named = plugin.create_snapshot(plugin.load_table("ns.t"), "two-rows")
+    assert named == table.current_snapshot()
+    made = plugin.create_snapshot(table, "release", empty=True)
+    assert made.parent_snapshot_id == named.snapshot_id
+    assert plugin.create_snapshot(table).parent_snapshot_id == made.snapshot_id
+    refs = {name: ref.snapshot_id for name, ref in table.refs().items() if name != "main"}
+    assert refs == {"began": began.snapshot_id, "two-rows": named.snapshot_id, "release": made.snapshot_id}
+    assert [table.scan(ref=name).count() for name in ("began", "two-rows", "release")] == [0, 2, 2]
+    with pytest.raises(floe_engine.AlreadyExists, match="release"):
+        plugin.create_snapshot(table, "release")
 
 
 @pytest.mark.requirement("REQ-041")

@@ -8,7 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
+from pyiceberg.table.snapshots import Snapshot
 
+import floe_engine
 from floe_core.models import TableConfig
 from floe_core.plugin_errors import PluginConfigurationError
 from floe_core.plugin_interfaces import StoragePlugin
@@ -157,6 +159,33 @@ class IcebergStoragePlugin(StoragePlugin):
             NoSuchTableError: There is none of that name.
         """
         self.catalog.drop_table(identifier)
+
+    def create_snapshot(self, table: FloeTable, name: str | None = None, *, empty: bool = False) -> Snapshot:
+        """Name the table's state as it is now, by a tag.
+
+        Args:
+            table: The table, which moves to its current state.
+            name: The tag's name, which must not be there; None: the snapshot gets none.
+            empty: Make a snapshot of its own for it, which changes no rows. So it is without a name, and for a table
+                that has no snapshot yet.
+
+        Returns:
+            The snapshot.
+
+        Raises:
+            AlreadyExists: There is a branch or tag of that name.
+            CommitFailedError: Another writer was first.
+        """
+        current = table.refresh().current_snapshot()
+        if name is not None and name in table.refs():
+            raise floe_engine.AlreadyExists(f"{'.'.join(table.name())}: there is a branch or tag {name} already")
+        if name is None or empty or current is None:
+            table.manage_snapshots().create_snapshot(name).commit()
+            current = table.current_snapshot()
+        else:
+            table.manage_snapshots().create_tag(current.snapshot_id, name).commit()
+        assert current is not None
+        return current
 
     def health_check(self, timeout: float | None = None) -> HealthStatus:
         """Whether the catalog answers within ``timeout`` seconds."""
