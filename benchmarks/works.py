@@ -762,6 +762,68 @@ LOAD = [
     ),
 ]
 
+
+def evolution_limit(data: Path, scratch: Path) -> Run:
+    """Reads the JSON, parses it, and writes and syncs it again."""
+    import orjson
+
+    path = Path(inputs.metadata_location(data, "many_snapshots").removeprefix("file://"))
+    names = itertools.count()
+
+    def run() -> dict[str, int]:
+        metadata = orjson.loads(path.read_bytes())
+        metadata["schemas"].append(metadata["schemas"][0])
+        with open(scratch / str(next(names)), "wb") as file:
+            file.write(orjson.dumps(metadata))
+            file.flush()
+            os.fsync(file.fileno())
+        return {"schemas": 2}
+
+    run()
+    return run
+
+
+def evolving(make_catalog: Callable[[Path], Any]) -> Prepare:
+    """Each time a table of its own, at the same metadata file, that no catalog has seen."""
+
+    def prepare(data: Path, scratch: Path) -> Run:
+        location = inputs.metadata_location(data, "many_snapshots")
+        catalog = make_catalog(scratch)
+        catalog.create_namespace("bench")
+        for n in range(LOADS):
+            table = catalog.register_table(f"bench.t{n}", location)
+            with table.transaction() as transaction:
+                transaction.set_properties({"write.metadata.path": f"file://{scratch}/metadata"})
+        left = iter([(n, make_catalog(scratch)) for n in range(LOADS)])
+
+        def run() -> dict[str, int]:
+            from pyiceberg.types import LongType
+
+            n, fresh = next(left)
+            table = fresh.load_table(f"bench.t{n}")
+            with table.update_schema() as update:
+                update.add_column("more", LongType())
+            return {"schemas": 2}
+
+        return run
+
+    return prepare
+
+
+EVOLUTION = Work(
+    name="evolution",
+    title="one column more in a table of 2,000 snapshots",
+    limit="read and parse its JSON with orjson, write and sync it",
+    reach=1.3,
+    data=inputs.many_snapshots,
+    systems={
+        "limit": evolution_limit,
+        "floe": evolving(floe_catalog),
+        "pyiceberg": evolving(inputs.pyiceberg_catalog),
+    },
+    repeat=LOADS,
+)
+
 # --- writing into partitions ----------------------------------------------------------------------------------------
 
 STREAM_ROWS = 1_000_000
@@ -1246,5 +1308,5 @@ CHANGES = [
     ),
 ]  # fmt: skip
 
-EVERY = [APPEND, *PARTITIONS, *SCANS, BLOOM, *PLANS, APPENDS, CONTENDED, *LOAD, *CHANGES]
+EVERY = [APPEND, *PARTITIONS, *SCANS, BLOOM, *PLANS, APPENDS, CONTENDED, *LOAD, EVOLUTION, *CHANGES]
 WORKS: dict[str, Work] = {work.name: work for work in EVERY}
