@@ -91,6 +91,17 @@ void transaction(Table& table) {
   table = Table(table.catalog(), several.commit());
 }
 
+void publish(Table& table) {
+  table.change([](Transaction& several) {
+    SchemaUpdate schema(*several.staged().metadata);
+    schema.add_column("", {.name = "more", .type = primitive(TypeKind::kLong)});
+    update_schema(several, schema);
+    append(several, *rows(100, 5), {.snapshot_properties = {{"wap.id", "audit"}}, .stage_only = true});
+    append(several, *rows(200, 5), {});
+    publish_changes(several, "audit");
+  });
+}
+
 class Faults : public testing::TestWithParam<std::pair<const char*, void (*)(Table&)>> {
  protected:
   // A table of two files, [0, 10) and [10, 20), each in a partition of its own.
@@ -161,7 +172,7 @@ INSTANTIATE_TEST_SUITE_P(Operations, Faults,
                                          std::pair{"OverwritePartitions", &overwrite_partitions},
                                          std::pair{"UpsertByCopy", &upsert_by_copy},
                                          std::pair{"UpsertOnRead", &upsert_on_read},
-                                         std::pair{"Transaction", &transaction}),
+                                         std::pair{"Transaction", &transaction}, std::pair{"Publish", &publish}),
                          [](const auto& test) { return std::string(test.param.first); });
 
 }  // namespace

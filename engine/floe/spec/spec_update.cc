@@ -53,7 +53,7 @@ const PartitionField* SpecUpdate::find_added(std::string_view name) const {
 }
 
 std::string SpecUpdate::name_for(int32_t source_id, const Transform& transform) const {
-  const std::string column = full_name(*current_schema(*table_), source_id);
+  std::string column = full_name(*current_schema(*table_), source_id);
   switch (transform.kind) {
     case TransformKind::kIdentity:
       return column;
