@@ -42,7 +42,7 @@ def same_rows(ours: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> None:
         for column in row
         if row[column] != other.get(column)
     ]
-    assert differing == []
+    assert not differing, differing
 
 
 def agree(spark: Spark, table: FloeTable, count: int | None = None) -> list[dict[str, Any]]:
