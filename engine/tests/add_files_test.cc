@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <parquet/arrow/writer.h>
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -99,6 +100,66 @@ TEST_F(AddFiles, TwiceAreRefused) {
   EXPECT_THAT(refusal<InvalidArgument>(other, {a}), HasSubstr("already referenced by table"));  // after a retry
   table.add_files({a}, {.refuse_duplicates = false});
   EXPECT_EQ(read_all(table)->num_rows(), 6);
+}
+
+class AddFilesBesideOthers : public AddFiles {
+ protected:
+  // What comes of a table to which files are added while another writer makes these changes.
+  Table add_beside(const std::string& name, const std::function<void(const Table&)>& change) {
+    const Table table = warehouse_.create(name, numbered_schema());
+    Transaction transaction(*table.catalog(), table.loaded());
+    add_files(transaction, {write(name + ".parquet", numbered_rows(0, 3))});
+    change(table);
+    return {table.catalog(), transaction.commit()};
+  }
+
+  static void commit(const Table& table, std::vector<TableUpdate> updates) {
+    Transaction other(*table.catalog(), table.loaded());
+    append(other, *stream_of({numbered_rows(10, 1)}), {});  // so that it is a race
+    other.add(TableCommit{.updates = std::move(updates)});
+    other.commit();
+  }
+
+  static Schema with(std::vector<Field> fields) {
+    Schema schema = numbered_schema();
+    schema.fields = std::move(fields);
+    return schema;
+  }
+
+  static constexpr const char* kMapping = "schema.name-mapping.default";
+};
+
+TEST_F(AddFilesBesideOthers, KeepTheMappingThatAnotherWriterMade) {
+  const std::string theirs =
+      R"([{"field-id":1,"names":["id","number"]},{"field-id":2,"names":["text"]},{"field-id":9,"names":["more"]}])";
+  const Table table = add_beside("t", [&](const Table& t) { commit(t, {SetProperties{{{kMapping, theirs}}}}); });
+  EXPECT_EQ(table.metadata().properties.at(kMapping), theirs);
+  EXPECT_THAT(sorted_int64s(*read_all(table), "id"), ElementsAre(0, 1, 2, 10));
+  // Two that add files at once set the same one.
+  const Table both =
+      add_beside("both", [&](const Table& t) { Table(t).add_files({write("other.parquet", numbered_rows(20, 1))}); });
+  EXPECT_THAT(sorted_int64s(*read_all(both), "id"), ElementsAre(0, 1, 2, 20));
+}
+
+TEST_F(AddFilesBesideOthers, AMappingToOtherColumnsIsAConflict) {
+  const auto change = [&](const Table& t) {
+    commit(t, {SetProperties{{{kMapping, R"([{"field-id":2,"names":["id"]},{"field-id":1,"names":["text"]}])"}}}});
+  };
+  EXPECT_THROW(add_beside("t", change), ConflictFound);
+  EXPECT_THAT(sorted_int64s(*read_all(warehouse_.load("t")), "id"), ElementsAre(10));
+}
+
+TEST_F(AddFilesBesideOthers, ColumnsThatAnotherWriterAddsAreInTheMappingAndRenamedOnesConflict) {
+  const Schema schema = numbered_schema();
+  std::vector<Field> more = schema.fields, renamed = schema.fields;
+  more.push_back({.id = 3, .name = "more", .type = primitive(TypeKind::kLong)});
+  renamed.at(1).name = "renamed";
+  const Table table =
+      add_beside("t", [&](const Table& t) { commit(t, {AddSchema{with(more)}, SetCurrentSchema{-1}}); });
+  EXPECT_THAT(table.metadata().properties.at(kMapping), HasSubstr("more"));
+  EXPECT_EQ(sorted_int64s(*read_all(table), "id").size(), 4);
+  const auto change = [&](const Table& t) { commit(t, {AddSchema{with(renamed)}, SetCurrentSchema{-1}}); };
+  EXPECT_THROW(add_beside("u", change), ConflictFound);
 }
 
 TEST_F(AddFiles, FilesThatDoNotFitAreRefusedAndStayWhereTheyAre) {

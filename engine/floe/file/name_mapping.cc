@@ -113,4 +113,13 @@ const MappedField* find_name(const NameMapping& mapping, std::string_view name) 
   return nullptr;
 }
 
+bool covers(const NameMapping& mapping, const NameMapping& other) {
+  return std::ranges::all_of(other, [&](const MappedField& field) {
+    return std::ranges::all_of(field.names, [&](const std::string& name) {
+      const MappedField* found = find_name(mapping, name);
+      return found && found->field_id == field.field_id && covers(found->fields, field.fields);
+    });
+  });
+}
+
 }  // namespace floe

@@ -32,4 +32,7 @@ std::string evolved_name_mapping(std::string_view json, const Schema& before, co
 // The mapping of a column of this name, or null.
 const MappedField* find_name(const NameMapping& mapping, std::string_view name);
 
+// Whether `mapping` finds each column that `other` finds, and by the same id.
+bool covers(const NameMapping& mapping, const NameMapping& other);
+
 }  // namespace floe
