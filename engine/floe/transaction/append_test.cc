@@ -349,12 +349,53 @@ TEST_F(Append, Trap24AnOutcomeThatCannotBeLearntDeletesNothing) {
   EXPECT_EQ(metadata_files("snap-").size(), 3);
 }
 
-TEST_F(Append, Trap24AnErrorAfterAnUnknownOutcomeDeletesNothing) {
+TEST_F(Append, Trap24ALateCommitIsFoundEvenIfTheNextAttemptFails) {
   ScriptedCatalog catalog(io_, new_table(), {Outcome::kDelayed, Outcome::kIoError});
-  EXPECT_THROW(append_files(catalog, catalog.now(), {file("a")}, {}), CommitStateUnknown);
-  const LoadedTable table = catalog.now();
-  ASSERT_EQ(table.metadata->snapshots.size(), 1);  // it did arrive
+  const LoadedTable table = append_files(catalog, catalog.now(), {file("a")}, {});
+  ASSERT_EQ(table.metadata->snapshots.size(), 1);
   EXPECT_EQ(manifests_of(*current_snapshot(*table.metadata)).size(), 1);
+}
+
+TEST_F(Append, Trap24AnErrorAfterAnUnknownOutcomeDeletesNothing) {
+  ScriptedCatalog catalog(io_, new_table(), {Outcome::kLostBeforeCommit, Outcome::kIoError});
+  EXPECT_THROW(append_files(catalog, catalog.now(), {file("a")}, {}), CommitStateUnknown);
+  EXPECT_EQ(metadata_files("snap-").size(), 2);
+}
+
+// A rollback makes the requirements of an attempt hold again that others seemed to have made obsolete.
+TEST_F(Append, Trap24ARequestThatArrivesAfterARollbackCommitsOnce) {
+  for (const int version : {1, 2, 3}) {
+    SCOPED_TRACE(version);
+    ScriptedCatalog catalog(io_, new_table(version), {});
+    append_files(catalog, catalog.now(), {file("a")}, {});
+    catalog.outcomes_ = {Outcome::kDelayedPastRollback};
+    const LoadedTable table = append_files(catalog, catalog.now(), {file("b")}, {});
+    const Snapshot& snapshot = *current_snapshot(*table.metadata);
+    EXPECT_EQ(manifests_of(snapshot).size(), 2);
+    // The attempt itself in version 1; in later ones its sequence number is too low by then.
+    EXPECT_THAT(snapshot.manifest_list, HasSubstr(fmt::format("-{}-", version == 1 ? 0 : 2)));
+    EXPECT_TRUE(fs::exists(snapshot.manifest_list));
+  }
+}
+
+TEST_F(Append, Trap24WhatARollbackMayLetInIsNotRemoved) {
+  for (const int version : {1, 2}) {
+    SCOPED_TRACE(version);
+    ScriptedCatalog catalog(io_, new_table(version, {{"commit.retry.num-retries", "0"}}), {});
+    append_files(catalog, catalog.now(), {file("a")}, {});
+    const size_t before = metadata_files("snap-").size();
+    catalog.outcomes_ = {Outcome::kDelayedPastRollback};
+    if (version == 1) {
+      EXPECT_THROW(append_files(catalog, catalog.now(), {file("b")}, {}), CommitStateUnknown);
+      catalog.deliver();
+      EXPECT_EQ(manifests_of(*current_snapshot(*catalog.now().metadata)).size(), 2);
+    } else {
+      EXPECT_THROW(append_files(catalog, catalog.now(), {file("b")}, {}), CommitFailed);
+      EXPECT_EQ(metadata_files("snap-").size(), before);
+      catalog.deliver();
+      EXPECT_EQ(manifests_of(*current_snapshot(*catalog.now().metadata)).size(), 1);
+    }
+  }
 }
 
 TEST_F(Append, DoesNotCommitToATableThatReplacedTheOneWrittenTo) {

@@ -66,13 +66,12 @@ const Snapshot* added_snapshot(const TableCommit& commit) {
   return nullptr;
 }
 
-bool requirements_hold(const TableCommit& commit, const TableMetadata& table) {
-  try {
-    for (const TableRequirement& requirement : commit.requirements) check(requirement, &table);
-  } catch (const CommitFailed&) {
-    return false;
-  }
-  return true;
+// Whether a commit that is not in the table can never get into it any more, whenever it arrives. That its requirements
+// do not hold now is not enough: a rollback makes them hold again. Sequence numbers never go back.
+bool comes_too_late(const TableCommit& commit, const TableMetadata& table) {
+  const Snapshot& snapshot = *added_snapshot(commit);
+  return table.format_version >= 2 && snapshot.parent_snapshot_id &&
+         snapshot.sequence_number <= table.last_sequence_number;
 }
 
 void sleep(milliseconds time, const arrow::StopToken& stop) {
@@ -97,6 +96,11 @@ class CommitLoop {
       return std::move(base_);
     } catch (const std::exception& e) {
       if (unknown_.empty()) throw;
+      if (is_found_after_all()) return std::move(base_);
+      if (unknown_.empty()) {
+        if (dynamic_cast<const CommitStateUnknown*>(&e)) std::rethrow_exception(failure_);
+        throw;
+      }
       throw CommitStateUnknown(
           fmt::format("table {}: it could not be learnt whether the commit succeeded ({}). Nothing was removed; load "
                       "the table and look for snapshot {}",
@@ -155,12 +159,21 @@ class CommitLoop {
       if (snapshot_by_id(*base_.metadata, added_snapshot(commit)->snapshot_id)) return true;
     }
     const auto forgotten =
-        std::erase_if(unknown_, [&](const TableCommit& commit) { return !requirements_hold(commit, *base_.metadata); });
+        std::erase_if(unknown_, [&](const TableCommit& commit) { return comes_too_late(commit, *base_.metadata); });
     if (forgotten > 0 && unknown_.empty()) {
       failure_ = std::make_exception_ptr(CommitFailed(fmt::format(
           "table {}: another writer was first, and the commit is not in the table", to_string(base_.identifier))));
     }
     return false;
+  }
+
+  // The last look at the table, before giving up.
+  bool is_found_after_all() noexcept {
+    try {
+      return found_after_reload();
+    } catch (...) {
+      return false;
+    }
   }
 
   Catalog& catalog_;

@@ -23,9 +23,11 @@ using CommitBuilder = std::function<TableCommit(const LoadedTable& base)>;
 // was replaced by another one meanwhile is not committed to.
 //
 // CommitStateUnknown: the table is loaded and looked at. If it has the attempt's snapshot, the commit succeeded. If it
-// has not, and the attempt's requirements no longer hold, the attempt can never succeed. Otherwise it may still arrive,
-// and building another one on the same base is safe: their requirements let only one of the two in. When no attempt is
-// left and the outcome of one has not been learnt, CommitStateUnknown is thrown.
+// has not, the attempt may still arrive, also after its requirements ceased to hold, since a rollback makes them hold
+// again. Only in a table whose last sequence number is the snapshot's or a later one it never can; other tables of
+// version 1, and first snapshots, have no such proof. Another attempt is safe meanwhile: all have the same snapshot id,
+// of which a table takes one. When no attempt is left and what became of one has not been learnt, CommitStateUnknown is
+// thrown, and nothing may be removed.
 //
 // Any other exception means that nothing was committed: also Cancelled, when `stop` asks for it before an attempt.
 LoadedTable commit_with_retry(Catalog& catalog, LoadedTable base, const CommitBuilder& build,

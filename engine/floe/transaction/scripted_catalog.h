@@ -16,11 +16,12 @@ namespace floe {
 
 enum class Outcome {
   kCommitted,
-  kAnotherWasFirst,     // another writer's snapshot gets in before
-  kLostAfterCommit,     // committed, but the answer is lost
-  kLostBeforeCommit,    // the request is lost
-  kDelayed,             // the answer is lost; the request arrives just before the next commit
-  kDelayedPastAnother,  // the same, and another writer's snapshot gets in before it arrives
+  kAnotherWasFirst,      // another writer's snapshot gets in before
+  kLostAfterCommit,      // committed, but the answer is lost
+  kLostBeforeCommit,     // the request is lost
+  kDelayed,              // the answer is lost; the request arrives just before the next commit
+  kDelayedPastAnother,   // the same, and another writer's snapshot gets in before it arrives
+  kDelayedPastRollback,  // the same, but that is rolled back just before it arrives
   kIoError,
 };
 
@@ -60,16 +61,26 @@ class ScriptedCatalog : public Catalog {
     table_ = apply(std::move(table_), {AddSnapshot{std::move(snapshot)}, SetSnapshotRef{"main", {.snapshot_id = id}}});
   }
 
+  void roll_back() {
+    const int64_t parent = *current_snapshot(table_)->parent_snapshot_id;
+    table_ = apply(std::move(table_), {SetSnapshotRef{"main", {.snapshot_id = parent}}});
+  }
+
+  // The delayed commit arrives, if there is one.
+  void deliver() {
+    if (!delayed_) return;
+    if (std::exchange(after_rollback_, false)) roll_back();
+    try {
+      take(*std::exchange(delayed_, nullptr));
+    } catch (const CommitFailed&) {  // nobody hears of it
+    }
+  }
+
   void replace_table() { table_.table_uuid = new_uuid(); }
 
   LoadedTable commit(const TableIdentifier&, const TableCommit& commit) override {
     commits_.push_back(commit);
-    if (delayed_) {
-      try {
-        take(*std::exchange(delayed_, nullptr));
-      } catch (const CommitFailed&) {  // nobody hears of it
-      }
-    }
+    deliver();
     const Outcome outcome = outcomes_.empty() ? Outcome::kCommitted : outcomes_.front();
     if (!outcomes_.empty()) outcomes_.pop_front();
     switch (outcome) {
@@ -90,6 +101,11 @@ class ScriptedCatalog : public Catalog {
         break;
       case Outcome::kDelayedPastAnother:
         interfere();
+        delayed_ = std::make_unique<TableCommit>(commit);
+        break;
+      case Outcome::kDelayedPastRollback:
+        interfere();
+        after_rollback_ = true;
         delayed_ = std::make_unique<TableCommit>(commit);
         break;
       case Outcome::kIoError:
@@ -138,6 +154,7 @@ class ScriptedCatalog : public Catalog {
   IoPtr io_;
   TableMetadata table_;
   std::unique_ptr<TableCommit> delayed_;
+  bool after_rollback_ = false;  // that is
   std::string name_ = "scripted";
   Properties properties_;
 };
