@@ -298,7 +298,11 @@ TEST_F(MergeOnRead, PositionDeletesWithBoundsOfTheirRowsStayWithTheirFiles) {
   // As of a writer that keeps the deleted rows beside their positions.
   DataFile deletes = delete_files(table).at(0);
   Transaction change(*table.catalog(), table.loaded());
-  change.add(SnapshotChange{.removed = {id_of(deletes)}});
+  const Type partition = partition_type(default_spec(table.metadata()), *current_schema(table.metadata()));
+  change.add(SnapshotChange{.removed = {{.id = id_of(deletes),
+                                         .content = deletes.content,
+                                         .spec_id = deletes.spec_id,
+                                         .partition = partition_bytes(deletes.partition, partition)}}});
   const std::string three = to_bytes(Value(int64_t{3}), primitive(TypeKind::kLong));
   deletes.value_counts.emplace_back(1, 1);
   deletes.null_value_counts.emplace_back(1, 0);
@@ -346,12 +350,82 @@ TEST_F(Overwrite, AppendsNeverConflict) {
   EXPECT_THAT(ids(two), ElementsAre(100, 200));
 }
 
+Expression within(int64_t first, int64_t end) {
+  return parse_filter("id >= " + std::to_string(first) + " and id < " + std::to_string(end));
+}
+
+// A change of [ten, ten + 10), of which the last row is deleted already, and the rows that are then left of it.
+struct ChangeOfATen {
+  void (*change)(Table& table, int64_t ten);
+  std::vector<int64_t> left;
+};
+const std::vector<ChangeOfATen> kChanges = {
+    {[](Table& t, int64_t ten) { t.delete_rows({.filter = within(ten + 3, ten + 5)}); }, {0, 1, 2, 5, 6, 7, 8}},
+    {[](Table& t, int64_t ten) { t.delete_rows({.filter = within(ten, ten + 10)}); }, {}},
+    {[](Table& t, int64_t ten) { t.overwrite(*rows(ten + 1, 1), {.filter = within(ten + 1, ten + 8)}); }, {0, 1, 8}},
+    {[](Table& t, int64_t ten) { t.overwrite(*rows(ten + 6, 1), {.filter = within(ten, ten + 10)}); }, {6}},
+    {[](Table& t, int64_t ten) { t.overwrite_partitions(*rows(ten + 5, 2)); }, {5, 6}},
+    {[](Table& t, int64_t ten) { t.append(*rows(ten + 9, 1)); }, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9}},
+    {[](Table& t, int64_t ten) {
+       const auto texts = numbered_rows(1000, 2), keys = numbered_rows(ten + 8, 2);  // the second one is new
+       const auto batch = arrow::RecordBatch::Make(keys->schema(), 2, {keys->column(0), texts->column(1)});
+       t.upsert(*stream_of({batch}), {.keys = {"id"}, .mode = delete_mode(t.metadata(), "write.delete.mode")});
+     },
+     {0, 1, 2, 3, 4, 5, 6, 7, 8, 9}},
+};
+
 TEST_F(Overwrite, WritersOfDifferentPartitionsDoNotConflict) {
-  Table one = three_tens("t"), two = warehouse_.load("t"), three = warehouse_.load("t");
-  one.overwrite_partitions(*rows(1, 1));
-  two.overwrite_partitions(*rows(11, 1));
-  three.delete_rows({.filter = parse_filter("id = 25")});
-  EXPECT_EQ(ids(three), joined({1, 11}, joined(range(20, 25), range(26, 30))));
+  const std::vector<Properties> kinds_of_tables = {
+      {{"write.delete.mode", "copy-on-write"}},
+      {{"write.delete.mode", "merge-on-read"}, {"write.delete.granularity", "partition"}},
+      {{"write.delete.mode", "merge-on-read"}, {"write.delete.granularity", "file"}},
+      {{"write.delete.mode", "merge-on-read"}, {"format-version", "3"}},
+  };
+  const auto n = static_cast<int64_t>(kChanges.size());
+  for (size_t kind = 0; kind < kinds_of_tables.size(); ++kind) {
+    for (const bool backwards : {false, true}) {
+      SCOPED_TRACE(testing::Message() << "table " << kind << (backwards ? " backwards" : ""));
+      const std::string name = "t" + std::to_string(kind) + (backwards ? "b" : "");
+      Table table = warehouse_.create(name, numbered_schema(), by("truncate[10]", "ten"), kinds_of_tables[kind]);
+      append_numbered(table, 0, 10 * n);
+      Expression last_ones = always<Predicate>(false);
+      for (int64_t i = 0; i < n; ++i) last_ones = either(std::move(last_ones), within(10 * i + 9, 10 * i + 10));
+      table.delete_rows({.filter = last_ones});
+      std::vector<Table> writers;  // all of which begin here
+      for (int64_t i = 0; i < n; ++i) writers.push_back(warehouse_.load(name));
+      std::vector<int64_t> expected;
+      for (int64_t k = 0; k < n; ++k) {
+        const int64_t i = backwards ? n - 1 - k : k;
+        const ChangeOfATen& change = kChanges[static_cast<size_t>(i)];
+        EXPECT_NO_THROW(change.change(writers[static_cast<size_t>(i)], 10 * i)) << i;
+        for (const int64_t left : change.left) expected.push_back(10 * i + left);
+      }
+      std::ranges::sort(expected);
+      EXPECT_EQ(ids(warehouse_.load(name)), expected);
+    }
+  }
+}
+
+// Their delete files are of no use without the rows, whoever removes or replaces them.
+TEST_F(Overwrite, DeletesThatComeMeanwhileDoNotMatterToPartitionsThatGo) {
+  for (const std::string version : {"2", "3"}) {
+    for (const bool by_filter : {true, false}) {
+      SCOPED_TRACE(version + (by_filter ? " by filter" : " by partition"));
+      const std::string name = "t" + version + (by_filter ? "f" : "p");
+      Table one = three_tens(name, {{"write.delete.mode", "merge-on-read"}, {"format-version", version}});
+      one.delete_rows({.filter = parse_filter("id = 3 or id = 13")});
+      Table two = warehouse_.load(name);
+      one.delete_rows({.filter = parse_filter("id = 4 or id = 14")});
+      if (by_filter) {
+        EXPECT_NO_THROW(two.overwrite(*rows(5, 1), {.filter = within(0, 10)}));
+      } else {
+        EXPECT_NO_THROW(two.overwrite_partitions(*rows(5, 1)));
+      }
+      EXPECT_EQ(ids(two), joined({5, 10, 11, 12}, range(15, 30)));
+      // Those of the other partition; of version 3 they are one vector.
+      EXPECT_EQ(head(two).summary.get("total-delete-files"), version == "2" ? "2" : "1");
+    }
+  }
 }
 
 TEST_F(Overwrite, WritersOfOnePartitionDo) {

@@ -9,11 +9,13 @@
 #include <utility>
 
 #include "floe/error.h"
+#include "floe/file/position_delete.h"
 #include "floe/manifest/manifest.h"
 #include "floe/parallel.h"
 #include "floe/scan/delete_index.h"
 #include "floe/transaction/entries.h"
 #include "floe/transaction/file_matcher.h"
+#include "floe/transaction/partition_set.h"
 #include "floe/transaction/snapshot_producer.h"
 
 namespace floe {
@@ -33,7 +35,9 @@ class Checker {
     if (checks.no_added_data) data_matcher_.emplace(table_, *checks.no_added_data, checks.case_sensitive);
     if (checks.no_added_deletes) delete_matcher_.emplace(table_, *checks.no_added_deletes, checks.case_sensitive);
     for (const auto& [spec_id, values] : checks.no_added_in) {
-      partitions_.insert(partition_key(spec_id, values, partition_type_of(table_, spec_id)));
+      const Type type = partition_type_of(table_, spec_id);
+      partitions_.insert(partition_key(spec_id, values, type));
+      in_partitions_.insert(spec_id, partition_bytes(values, type));
     }
     for (const DataFile& file : checks.no_new_deletes) {
       rewritten_.insert(file.file_path);
@@ -66,9 +70,16 @@ class Checker {
 
  private:
   bool concerns(const Snapshot& snapshot, const ManifestFile& file) const {
-    if (file.content == ManifestContent::kDeletes) return checks_.no_added_deletes || !rewritten_.empty();
-    return !checks_.still_there.empty() ||
-           (adds_rows(snapshot) && (checks_.no_added_data || !partitions_.empty() || is_of_other_spec(file)));
+    if (file.content == ManifestContent::kDeletes) {
+      return (delete_matcher_ && delete_matcher_->may_match(file)) || !rewritten_.empty();
+    }
+    if (!checks_.still_there.empty() && file.deleted_files_count != 0) return true;
+    return adds_rows(snapshot) && file.added_files_count != 0 &&
+           ((data_matcher_ && data_matcher_->may_match(file)) || may_be_in_partitions(file) || is_of_other_spec(file));
+  }
+
+  bool may_be_in_partitions(const ManifestFile& file) const {
+    return !partitions_.empty() && in_partitions_.may_have(table_, {file}).front() != 0;
   }
 
   bool is_of_other_spec(const ManifestFile& file) const {
@@ -138,11 +149,24 @@ class Checker {
     const auto files =
         rewritten_in_.find(partition_key(manifest.spec_id, partition_of(manifest, i, partition), partition));
     if (files == rewritten_in_.end()) return false;
-    return !by_position || std::ranges::any_of(files->second, [&](const std::string& path) {
+    return !by_position || has_positions_of(manifest, paths, i, files->second);
+  }
+
+  // Whether a position delete file of several data files deletes rows of one of these.
+  bool has_positions_of(const Manifest& manifest, const ColumnStats* paths, size_t i,
+                        const std::vector<std::string>& files) const {
+    std::vector<std::string> within;
+    std::ranges::copy_if(files, std::back_inserter(within), [&](const std::string& path) {
       return (!paths || !paths->lower_bounds.has(i) || paths->lower_bounds[i] <= path) &&
              (!paths || !paths->upper_bounds.has(i) || path.starts_with(paths->upper_bounds[i]) ||
               path <= paths->upper_bounds[i]);
     });
+    if (within.empty()) return false;
+    try {
+      return !read_position_deletes(io_, data_file(manifest, i), within).empty();
+    } catch (const NotFound&) {
+      return true;  // nobody knows
+    }
   }
 
   [[noreturn]] void added(int64_t snapshot_id, std::string_view path) const {
@@ -163,6 +187,7 @@ class Checker {
   Io& io_;
   std::optional<FileMatcher> data_matcher_, delete_matcher_;
   std::set<std::string, std::less<>> partitions_;
+  PartitionSet in_partitions_;                                    // the same
   std::set<std::string, std::less<>> rewritten_;                  // paths
   std::map<std::string, std::vector<std::string>> rewritten_in_;  // by partition
 

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include "floe/file/position_delete.h"
 #include "floe/transaction/test_files.h"
 #include "floe/transaction/transaction.h"
 
@@ -44,12 +45,12 @@ TEST_F(Conflict, RowsThatCameAndMayMatch) {
   EXPECT_THAT(found(by_id, {.added = {file("f", "mon", 95)}}), HasSubstr("/f"));
   const ConflictChecks any{.no_added_data = Expression{}};
   EXPECT_THAT(found(any, {.added = {file("g", "sun")}}), HasSubstr("/g"));
-  EXPECT_EQ(found(any, {.removed = {id_of(file("g"))}}), "");
+  EXPECT_EQ(found(any, {.removed = {removal_of(file("g", "sun"))}}), "");
 }
 
 TEST_F(Conflict, RewrittenRowsDidNotCome) {
   EXPECT_EQ(found({.no_added_data = Expression{}},
-                  {.operation = "replace", .added = {file("a2")}, .removed = {id_of(file("a"))}}),
+                  {.operation = "replace", .added = {file("a2")}, .removed = {removal_of(file("a"))}}),
             "");
 }
 
@@ -91,6 +92,19 @@ TEST_F(Conflict, Trap18DeletesOfFilesThatAreRewritten) {
   EXPECT_EQ(found(checks, {.added = {equality_deletes("d6", "mon")}}), "");
 }
 
+TEST_F(Conflict, PositionDeletesOfSeveralFilesAreReadToSeeOfWhich) {
+  std::filesystem::create_directories(folder_ / "t/data");
+  const PositionDeletes deletes{{file("a").file_path, Positions({1})}, {file("z").file_path, Positions({2})}};
+  const std::string location = folder_ / "t/data/deletes.parquet";
+  const DataFile written = write_position_deletes(*io_, location, deletes, 0, {Value(std::string("mon"))}, {});
+  ASSERT_FALSE(written.referenced_data_file);
+  EXPECT_THAT(found({.no_new_deletes = {file("a")}}, {.added = {written}}), HasSubstr("a file that is rewritten"));
+  DataFile again = written;
+  again.file_path = folder_ / "t/data/again.parquet";
+  std::filesystem::copy(location, again.file_path);
+  EXPECT_EQ(found({.no_new_deletes = {file("between")}}, {.added = {again}}), "");
+}
+
 TEST_F(Conflict, Trap18GlobalEqualityDeletesApplyToEveryFile) {
   catalog_.commit({}, {.updates = {AddPartitionSpec{{.spec_id = 1}}}});
   DataFile global = equality_deletes("global", "mon");
@@ -113,8 +127,8 @@ TEST_F(Conflict, Trap18EqualityDeletesOfVoidFieldsAreGlobalToo) {
 
 TEST_F(Conflict, RemovedFilesThatAreDeletedFrom) {
   const ConflictChecks checks{.still_there = {file("a").file_path}};
-  EXPECT_EQ(found(checks, {.removed = {id_of(file("b"))}}), "");
-  EXPECT_THAT(found(checks, {.operation = "replace", .added = {file("a2")}, .removed = {id_of(file("a"))}}),
+  EXPECT_EQ(found(checks, {.removed = {removal_of(file("b", "tue"))}}), "");
+  EXPECT_THAT(found(checks, {.operation = "replace", .added = {file("a2")}, .removed = {removal_of(file("a"))}}),
               HasSubstr("removed a data file"));
 }
 

@@ -94,7 +94,7 @@ bool is_ancestor(const TableMetadata& table, int64_t ancestor, const Snapshot* o
 // The data files that a snapshot itself added and removed.
 struct Changes {
   std::vector<DataFile> added;
-  std::vector<FileId> removed;
+  std::vector<Removal> removed;
 };
 
 Changes changes_of(const LoadedTable& base, const Snapshot& snapshot, Io& io) {
@@ -118,7 +118,7 @@ Changes changes_of(const LoadedTable& base, const Snapshot& snapshot, Io& io) {
     std::vector<DataFile> files = reader->data_files();
     for (size_t i = 0; i < files.size(); ++i) {
       if (entries->snapshot_id[i] != snapshot.snapshot_id) continue;
-      if (entries->status[i] == EntryStatus::kDeleted) parts[m].removed.push_back(id_of(*entries, i));
+      if (entries->status[i] == EntryStatus::kDeleted) parts[m].removed.push_back(removal_of(*entries, i));
       if (entries->status[i] != EntryStatus::kAdded) continue;
       files[i].partition = partition_of(*entries, i, partition);
       files[i].first_row_id.reset();  // rows get their ids when they come to the branch
@@ -221,7 +221,7 @@ class CherryPickStep : public Step {
       for (const DataFile& file : changes.added) change.checks.no_added_in.push_back({file.spec_id, file.partition});
     } else if (!changes.removed.empty()) {
       throw CorruptFile(fmt::format("table {}: snapshot {} is an append, but removes {}", to_string(base.identifier),
-                                    picked.snapshot_id, changes.removed.front().path));
+                                    picked.snapshot_id, changes.removed.front().id.path));
     }
     change.added = std::move(changes.added);
     return change;

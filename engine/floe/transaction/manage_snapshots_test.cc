@@ -240,7 +240,7 @@ TEST_F(ManageSnapshotsTest, OtherChangesAreNotPicked) {
   begin();
   const int64_t first = append_file("a");
   const LoadedTable removed =
-      change([&](Transaction& t) { t.add(SnapshotChange{.removed = {id_of(file("a"))}, .stage_only = true}); });
+      change([&](Transaction& t) { t.add(SnapshotChange{.removed = {removal_of(file("a"))}, .stage_only = true}); });
   const int64_t staged = removed.metadata->snapshots.back()->snapshot_id;
   EXPECT_EQ(removed.metadata->current_snapshot_id, first);
   append_file("b");

@@ -30,30 +30,44 @@ std::vector<ManifestFile> live_manifests(Transaction& transaction, const std::st
   return manifests;
 }
 
+// What `find` finds in each of the manifests, which are opened in parallel.
+template <typename Find>
+std::vector<Removal> find_files(Transaction& transaction, const std::vector<ManifestFile>& manifests,
+                                const Find& find) {
+  std::vector<std::vector<Removal>> found(manifests.size());
+  parallel_for(manifests.size(), [&](size_t i) { find(*open_manifest(*transaction.io(), manifests[i]), found[i]); });
+  std::vector<Removal> files;
+  for (std::vector<Removal>& part : found) std::ranges::move(part, std::back_inserter(files));
+  return files;
+}
+
 // --- by filter -------------------------------------------------------------------------------------------------------
 
 // Position deletes of partitions of which every row matches, and all delete files where every row of the table does.
-std::vector<FileId> deletes_of_nothing_else(Transaction& transaction, const OverwriteOptions& options) {
+// Without the rows they are of no use to anybody, so that it does not matter if others remove them first.
+std::vector<Removal> deletes_of_nothing_else(Transaction& transaction, const OverwriteOptions& options) {
   const TableMetadata& table = *transaction.staged().metadata;
   const FileMatcher matcher(table, options.filter, options.case_sensitive);
   const bool everything = matcher.filter().kind == ExprKind::kTrue;
-  std::vector<FileId> ids;
-  for (const ManifestFile& file : live_manifests(transaction, options.branch)) {
-    if (file.content != ManifestContent::kDeletes || !matcher.may_match(file)) continue;
-    const ManifestReaderPtr reader = open_manifest(*transaction.io(), file);
-    const ManifestPtr manifest = reader->entries();
+  std::vector<ManifestFile> manifests = live_manifests(transaction, options.branch);
+  std::erase_if(manifests, [&](const ManifestFile& file) {
+    return file.content != ManifestContent::kDeletes || !matcher.may_match(file);
+  });
+  return find_files(transaction, manifests, [&](ManifestReader& reader, std::vector<Removal>& found) {
+    const ManifestPtr manifest = reader.entries();
     const PartitionSpec* spec = spec_by_id(table, manifest->spec_id);
-    if (!spec) continue;
+    if (!spec) return;
     // Not by their own bounds, which may be those of the rows that they delete: the partition has other rows.
     const std::vector<uint8_t> all =
-        must_match(project_strict(matcher.filter(), *spec, *current_schema(table)), *reader->partition_stats());
+        must_match(project_strict(matcher.filter(), *spec, *current_schema(table)), *reader.partition_stats());
     for (size_t i = 0; i < manifest->size; ++i) {
       if (manifest->status[i] == EntryStatus::kDeleted) continue;
       const bool by_position = manifest->file_content[i] == FileContent::kPositionDeletes;
-      if (everything || (by_position && all[i])) ids.push_back(id_of(*manifest, i));
+      if (!everything && !(by_position && all[i])) continue;
+      found.push_back(removal_of(*manifest, i));
+      found.back().may_be_gone = true;
     }
-  }
-  return ids;
+  });
 }
 
 // The change that removes the rows which match, without those that come.
@@ -113,6 +127,18 @@ class Partitions {
 
   const std::vector<std::vector<Value>>& values() const { return values_; }
 
+  // The manifests that may have files in one of the partitions; of other specs all.
+  std::vector<ManifestFile> keep_candidates(std::vector<ManifestFile> manifests) const {
+    PartitionSet set;
+    for (const std::vector<Value>& values : values_) set.insert(spec_.spec_id, partition_bytes(values, type_));
+    const std::vector<uint8_t> may = set.may_have(table_, manifests);
+    std::vector<ManifestFile> kept;
+    for (size_t i = 0; i < manifests.size(); ++i) {
+      if (may[i] || manifests[i].partition_spec_id != spec_.spec_id) kept.push_back(std::move(manifests[i]));
+    }
+    return kept;
+  }
+
   // kAll: in one of the partitions; kNone: surely none of its rows is.
   std::vector<Match> match(const Manifest& manifest) const {
     std::vector<Match> matches(manifest.size, Match::kNone);
@@ -167,27 +193,26 @@ class Partitions {
   std::vector<std::vector<Value>> values_;
 };
 
-std::vector<FileId> files_in(Transaction& transaction, const Partitions& partitions, const std::string& branch) {
-  const std::vector<ManifestFile> manifests = live_manifests(transaction, branch);
-  std::vector<std::vector<FileId>> found(manifests.size());
-  parallel_for(manifests.size(), [&](size_t m) {
-    const ManifestPtr manifest = open_manifest(*transaction.io(), manifests[m])->entries();
-    const std::vector<Match> matches = partitions.match(*manifest);
-    for (size_t i = 0; i < manifest->size; ++i) {
-      if (manifest->status[i] == EntryStatus::kDeleted || matches[i] == Match::kNone) continue;
-      if (matches[i] == Match::kAll) {
-        found[m].push_back(id_of(*manifest, i));
-      } else if (manifest->file_content[i] == FileContent::kData) {
-        throw NotSupported(fmt::format(
-            "table {}: {} was written under the older partition spec {} and may have rows of the partitions to be "
-            "replaced. Overwrite by a filter instead, or rewrite the file",
-            name_of(transaction), manifest->file_path[i], manifest->spec_id));
-      }
-    }
-  });
-  std::vector<FileId> files;
-  for (std::vector<FileId>& part : found) std::ranges::move(part, std::back_inserter(files));
-  return files;
+std::vector<Removal> files_in(Transaction& transaction, const Partitions& partitions, const std::string& branch) {
+  return find_files(
+      transaction, partitions.keep_candidates(live_manifests(transaction, branch)),
+      [&](ManifestReader& reader, std::vector<Removal>& found) {
+        const ManifestPtr manifest = reader.entries();
+        const std::vector<Match> matches = partitions.match(*manifest);
+        for (size_t i = 0; i < manifest->size; ++i) {
+          if (manifest->status[i] == EntryStatus::kDeleted || matches[i] == Match::kNone) continue;
+          const bool is_data = manifest->file_content[i] == FileContent::kData;
+          if (matches[i] == Match::kAll) {
+            found.push_back(removal_of(*manifest, i));
+            found.back().may_be_gone = !is_data;  // without the rows, deletes are of no use to anybody
+          } else if (is_data) {
+            throw NotSupported(fmt::format(
+                "table {}: {} was written under the older partition spec {} and may have rows of the partitions to be "
+                "replaced. Overwrite by a filter instead, or rewrite the file",
+                name_of(transaction), manifest->file_path[i], manifest->spec_id));
+          }
+        }
+      });
 }
 
 void check_partitioned(const Transaction& transaction) {

@@ -43,7 +43,7 @@ void copy_on_write(const Transaction& transaction, const LeavingRows& found, con
   std::ranges::move(locations_of(files), std::back_inserter(change.discard));
   std::ranges::move(files, std::back_inserter(change.added));
   for (const FoundRows& part : found.part) {
-    change.removed.push_back({found.path(part), std::nullopt});
+    change.removed.push_back(removal_of(found.manifest(part), found.entry(part)));
     change.checks.no_new_deletes.push_back(found.data_file(part));
   }
 }
@@ -90,12 +90,12 @@ void write_vectors(const Transaction& transaction, LeavingRows& found, SnapshotC
     for (const uint32_t entry : part.entries) {
       const AppliedDeletes applied = finder.find(entry);
       if (applied.vector)
-        change.removed.push_back(id_of(plan.deletes->manifest(*applied.vector), applied.vector->entry));
+        change.removed.push_back(removal_of(plan.deletes->manifest(*applied.vector), applied.vector->entry));
       for (const DeleteEntry& file : applied.positions) {
         const Manifest& manifest = plan.deletes->manifest(file);
         const auto stats = delete_stats(plan.deletes->parts()[file.part]);
         if (only_data_file(manifest, stats->column(kDeleteFilePathId), file.entry).empty()) continue;
-        change.removed.push_back(id_of(manifest, file.entry));
+        change.removed.push_back(removal_of(manifest, file.entry));
       }
     }
   }
@@ -208,7 +208,9 @@ void remove_rows(const Transaction& transaction, LeavingRows rows, DeleteMode mo
       copy_on_write(transaction, rows, write, change);
     }
   }
-  for (const FoundRows& whole : rows.whole) change.removed.push_back({rows.path(whole), std::nullopt});
+  for (const FoundRows& whole : rows.whole) {
+    change.removed.push_back(removal_of(rows.manifest(whole), rows.entry(whole)));
+  }
 }
 
 }  // namespace floe

@@ -91,6 +91,13 @@ FileId id_of(const Manifest& manifest, size_t entry) {
   return {std::string(manifest.file_path[entry]), offset == kAbsent ? std::nullopt : std::optional(offset)};
 }
 
+Removal removal_of(const Manifest& manifest, size_t entry) {
+  return {.id = id_of(manifest, entry),
+          .content = manifest.file_content[entry],
+          .spec_id = manifest.spec_id,
+          .partition = partition_bytes(manifest, entry)};
+}
+
 const Snapshot* parent_snapshot(const TableMetadata& table, const std::string& branch) {
   const Snapshot* head = snapshot_by_ref(table, branch);
   return head ? head : current_snapshot(table);
@@ -113,15 +120,20 @@ void remove_files(Io& io, const std::vector<std::string>& locations) noexcept {
   for (const std::string& location : locations) remove_quietly(io, location);
 }
 
-SnapshotProducer::SnapshotProducer(IoPtr io, const LoadedTable& base, SnapshotChange change)
+SnapshotProducer::SnapshotProducer(IoPtr io, const LoadedTable& base, SnapshotChange change, size_t manifest_bytes)
     : io_(std::move(io)),
       change_(std::move(change)),
       snapshot_id_(unused_snapshot_id(*base.metadata)),
       uuid_(new_uuid()),
-      removed_(change_.removed.begin(), change_.removed.end()) {
+      room_(manifest_bytes) {
   check_snapshot_properties(change_.snapshot_properties);
   check_no_duplicates(change_.added, to_string(base.identifier));
-  for (const FileId& id : removed_) removed_paths_.insert(id.path);
+  for (const Removal& removal : change_.removed) {
+    removed_.try_emplace(removal.id, true).first->second &= removal.may_be_gone;
+    removed_paths_.insert(removal.id.path);
+    removed_from_.insert(removal.spec_id, removal.partition);
+    if (removal.content == FileContent::kData) data_removed_from_.insert(removal.spec_id, removal.partition);
+  }
   for (const DataFile& file : change_.added) {
     if (is_deletion_vector(file) && !vectors_for_.insert(file.referenced_data_file.value_or("")).second) {
       throw InvalidArgument(fmt::format("table {}: {} is given two deletion vectors; a data file has one",
@@ -219,6 +231,7 @@ Snapshot SnapshotProducer::next_snapshot(const TableMetadata& table, const Snaps
 }
 
 std::string SnapshotProducer::manifest_location(const TableMetadata& table) {
+  const std::lock_guard lock(mutex_);
   manifest_locations_.push_back(
       fmt::format("{}/{}-m{}.avro", metadata_folder(table), uuid_, manifest_locations_.size()));
   return manifest_locations_.back();
@@ -252,7 +265,7 @@ void SnapshotProducer::encode_manifests(const TableMetadata& table) {
     const std::string location = manifest_location(table);
     auto [bytes, manifest] = writer.finish(location, table.format_version == 1 ? 0 : INT64_MAX);
     manifest.sequence_number = 0;
-    unwritten_.emplace(location, std::move(bytes));
+    keep(location, std::move(bytes));
     manifests_.push_back(std::move(manifest));
   }
   encoded_version_ = table.format_version;
@@ -262,9 +275,27 @@ SnapshotProducer::ManifestKey SnapshotProducer::key_of(const ManifestFile& file)
   return {file.manifest_path, file.sequence_number, file.first_row_id.value_or(kAbsent)};
 }
 
+// A manifest is written with the list, side by side, since each waits for the disk; if there is no room for it,
+// now.
+void SnapshotProducer::keep(const std::string& location, std::string bytes) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (bytes.size() <= room_) {
+      room_ -= bytes.size();
+      unwritten_.emplace(location, std::move(bytes));
+      return;
+    }
+  }
+  io_->write(location, bytes);
+}
+
 ManifestReaderPtr SnapshotProducer::open(const ManifestFile& file) {
+  std::unique_lock lock(mutex_);
   const auto found = unwritten_.find(file.manifest_path);
-  if (found == unwritten_.end()) return open_manifest(*io_, file);
+  if (found == unwritten_.end()) {
+    lock.unlock();
+    return open_manifest(*io_, file);
+  }
   return std::make_shared<ManifestReader>(arrow::Buffer::FromString(found->second), file);
 }
 
@@ -286,48 +317,41 @@ std::vector<uint8_t> SnapshotProducer::entries_to_remove(const ManifestFile& fil
   return remove;
 }
 
-// Looks through the manifests that were not looked through before, and writes those anew that lose files.
+// Looks through the manifests that may have files to be removed and were not looked through before.
 void SnapshotProducer::filter(const TableMetadata& table, const std::vector<ManifestFile>& manifests) {
-  std::vector<ManifestSource> sources;
-  for (const ManifestFile& file : manifests) {
-    if (!filtered_.contains(key_of(file))) sources.push_back({.file = file});
+  const std::vector<uint8_t> data = data_removed_from_.may_have(table, manifests);
+  const std::vector<uint8_t> deletes = removed_from_.may_have(table, manifests);
+  std::vector<const ManifestFile*> sources;
+  for (size_t i = 0; i < manifests.size(); ++i) {
+    const bool may = (manifests[i].content == ManifestContent::kData ? data[i] : deletes[i]) != 0;
+    if (may && !filtered_.contains(key_of(manifests[i]))) sources.push_back(&manifests[i]);
   }
-  parallel_for(sources.size(), [&](size_t i) {
-    sources[i].reader = open(sources[i].file);
-    sources[i].removed = entries_to_remove(sources[i].file, *sources[i].reader);
-  });
-  std::vector<std::pair<ManifestSource*, std::string>> affected;
-  for (ManifestSource& source : sources) {
-    if (std::ranges::count(source.removed, 1) > 0) {
-      affected.emplace_back(&source, manifest_location(table));
-    } else {
-      filtered_.emplace(key_of(source.file), Filtered{});
-    }
+  std::vector<Filtered> results(sources.size());
+  parallel_for(sources.size(), [&](size_t i) { results[i] = filtered(table, *sources[i]); });
+  for (size_t i = 0; i < sources.size(); ++i) filtered_.emplace(key_of(*sources[i]), std::move(results[i]));
+}
+
+// A manifest without the files to be removed, if it has any.
+SnapshotProducer::Filtered SnapshotProducer::filtered(const TableMetadata& table, const ManifestFile& file) {
+  ManifestSource source{.file = file, .reader = open(file), .removed = {}};
+  source.removed = entries_to_remove(file, *source.reader);
+  if (std::ranges::count(source.removed, 1) == 0) return {};
+  const ManifestPtr manifest = source.reader->entries();
+  const PartitionSpec* spec = spec_by_id(table, manifest->spec_id);
+  if (!spec) {
+    throw CorruptFile(fmt::format("{}: the table has no partition spec {}", file.manifest_path, manifest->spec_id));
   }
-  std::vector<std::pair<std::string, ManifestFile>> written(affected.size());
-  parallel_for(affected.size(), [&](size_t i) {
-    written[i] =
-        rewrite_manifests(table, snapshot_id_, change_.data_sequence_number, {*affected[i].first}, affected[i].second);
-  });
-  for (size_t i = 0; i < affected.size(); ++i) {
-    ManifestSource& source = *affected[i].first;
-    const ManifestPtr manifest = source.reader->entries();
-    const PartitionSpec* spec = spec_by_id(table, manifest->spec_id);
-    if (!spec) {
-      throw CorruptFile(
-          fmt::format("{}: the table has no partition spec {}", source.file.manifest_path, manifest->spec_id));
-    }
-    const Type partition = partition_type(*spec, *current_schema(table));
-    Filtered filtered{.replacement = std::move(written[i].second)};
-    std::vector<DataFile> files = source.reader->data_files();
-    for (size_t k = 0; k < files.size(); ++k) {
-      if (!source.removed[k]) continue;
-      files[k].partition = partition_of(*manifest, k, partition);
-      filtered.removed.push_back(std::move(files[k]));
-    }
-    unwritten_.emplace(affected[i].second, std::move(written[i].first));
-    filtered_.insert_or_assign(key_of(source.file), std::move(filtered));
+  auto [bytes, line] =
+      rewrite_manifests(table, snapshot_id_, change_.data_sequence_number, {source}, manifest_location(table));
+  keep(line.manifest_path, std::move(bytes));
+  Filtered result{.replacement = std::move(line), .removed = {}};
+  const Type partition = partition_type(*spec, *current_schema(table));
+  for (size_t i = 0; i < manifest->size; ++i) {
+    if (!source.removed[i]) continue;
+    result.removed.push_back(data_file(*manifest, i));
+    result.removed.back().partition = partition_of(*manifest, i, partition);
   }
+  return result;
 }
 
 // The manifests without the files to be removed, which are added to `removed`.
@@ -337,21 +361,23 @@ std::vector<ManifestFile> SnapshotProducer::without_removed(const LoadedTable& b
   if (removed_.empty()) return manifests;
   std::erase_if(manifests, [](const ManifestFile& file) { return !may_have_files(file); });
   filter(*base.metadata, manifests);
-  std::set<FileId> missing = removed_;
+  std::map<FileId, bool> missing = removed_;
   for (ManifestFile& file : manifests) {
-    const Filtered& filtered = filtered_.at(key_of(file));
-    if (filtered.replacement) file = *filtered.replacement;
-    for (const DataFile& gone : filtered.removed) {
+    const auto found = filtered_.find(key_of(file));
+    if (found == filtered_.end() || !found->second.replacement) continue;
+    file = *found->second.replacement;
+    for (const DataFile& gone : found->second.removed) {
       missing.erase(id_of(gone));
       removed.push_back(gone);
     }
   }
-  if (!missing.empty() && !change_.removed_may_be_missing) {
+  std::erase_if(missing, [](const auto& file) { return file.second; });
+  if (!missing.empty()) {
     throw ConflictFound(
         fmt::format("table {}: {} of the files to be removed are not in the table any more, such as {}; another writer "
                     "removed them. "
                     "Read the table again and repeat the change",
-                    to_string(base.identifier), missing.size(), missing.begin()->path));
+                    to_string(base.identifier), missing.size(), missing.begin()->first.path));
   }
   return manifests;
 }
@@ -360,6 +386,7 @@ std::vector<ManifestFile> SnapshotProducer::without_removed(const LoadedTable& b
 void SnapshotProducer::check_added(const LoadedTable& base, const std::vector<ManifestFile>& manifests) {
   const std::string table_name = to_string(base.identifier);
   std::set<std::string_view> added;
+  PartitionSet with_vectors;
   for (const DataFile& file : change_.added) {
     if (base.metadata->format_version >= 3 && file.content == FileContent::kPositionDeletes &&
         !is_deletion_vector(file)) {
@@ -369,11 +396,18 @@ void SnapshotProducer::check_added(const LoadedTable& base, const std::vector<Ma
                       table_name, file.file_path));
     }
     if (file.content == FileContent::kData) added.insert(file.file_path);
+    if (is_deletion_vector(file)) {
+      const PartitionSpec& spec = *spec_by_id(*base.metadata, file.spec_id);
+      const Type partition = partition_type(spec, *current_schema(*base.metadata));
+      with_vectors.insert(file.spec_id, partition_bytes(file.partition, partition));
+    }
   }
   const bool look_at_data = change_.refuse_duplicates && !added.empty();
-  const auto check_manifest = [&](const ManifestFile& file) {
+  const std::vector<uint8_t> may_have_vectors = with_vectors.may_have(*base.metadata, manifests);
+  const auto check_manifest = [&](size_t m) {
+    const ManifestFile& file = manifests[m];
     const bool is_data = file.content == ManifestContent::kData;
-    if (!may_have_files(file) || !(is_data ? look_at_data : !vectors_for_.empty())) return;
+    if (!may_have_files(file) || !(is_data ? look_at_data : may_have_vectors[m] != 0)) return;
     const ManifestPtr manifest = open(file)->entries();
     for (size_t i = 0; i < manifest->size; ++i) {
       if (manifest->status[i] == EntryStatus::kDeleted) continue;
@@ -390,7 +424,7 @@ void SnapshotProducer::check_added(const LoadedTable& base, const std::vector<Ma
       }
     }
   };
-  parallel_for(manifests.size(), [&](size_t i) { check_manifest(manifests[i]); });
+  parallel_for(manifests.size(), check_manifest);
 }
 
 std::vector<ManifestFile> SnapshotProducer::merged(const TableMetadata& table,
@@ -412,7 +446,7 @@ std::vector<ManifestFile> SnapshotProducer::merged(const TableMetadata& table,
       });
       auto [bytes, file] =
           rewrite_manifests(table, snapshot_id_, change_.data_sequence_number, sources, manifest_location(table));
-      unwritten_.emplace(file.manifest_path, std::move(bytes));
+      keep(file.manifest_path, std::move(bytes));
       found = merged_.emplace(std::move(key), std::move(file)).first;
     }
     result.push_back(found->second);
@@ -426,7 +460,9 @@ void SnapshotProducer::write_files(const std::vector<ManifestFile>& manifests, c
   std::vector<std::pair<std::string, std::string>> files;
   for (const ManifestFile& manifest : manifests) {
     auto bytes = unwritten_.extract(manifest.manifest_path);
-    if (!bytes.empty()) files.emplace_back(manifest.manifest_path, std::move(bytes.mapped()));
+    if (bytes.empty()) continue;
+    room_ += bytes.mapped().size();
+    files.emplace_back(manifest.manifest_path, std::move(bytes.mapped()));
   }
   files.emplace_back(list_location, std::move(list));
   parallel_for(files.size(), [&](size_t i) { io_->write(files[i].first, files[i].second); });

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
@@ -17,6 +18,7 @@
 #include "floe/manifest/manifest.h"
 #include "floe/transaction/conflict.h"
 #include "floe/transaction/manifest_rewrite.h"
+#include "floe/transaction/partition_set.h"
 #include "floe/transaction/step.h"
 
 namespace floe {
@@ -30,6 +32,16 @@ struct FileId {
 FileId id_of(const DataFile& file);
 FileId id_of(const Manifest& manifest, size_t entry);
 
+// A file to be removed, and where it is: only manifests that may have it are opened.
+struct Removal {
+  FileId id;
+  FileContent content = FileContent::kData;
+  int32_t spec_id = 0;
+  PartitionBytes partition;
+  bool may_be_gone = false;  // false: if it is not live (any more), that is a conflict
+};
+Removal removal_of(const Manifest& manifest, size_t entry);
+
 std::vector<std::string> locations_of(const std::vector<DataFile>& files);
 void remove_files(Io& io, const std::vector<std::string>& locations) noexcept;  // that nothing refers to
 
@@ -38,8 +50,7 @@ struct SnapshotChange {
   std::string operation;        // empty: "append", "delete" or "overwrite", as the files tell
   std::vector<DataFile> added;  // data and delete files, each of a spec of the table
   // Data and delete files. With a data file go the deletion vectors and position deletes that refer to it alone.
-  std::vector<FileId> removed;
-  bool removed_may_be_missing = false;               // false: one that is not live (any more) is a conflict
+  std::vector<Removal> removed;
   bool refuse_duplicates = false;                    // a file to be added that is live already throws InvalidArgument
   std::vector<std::string> discard = {};             // locations of files that a failed change removes
   std::optional<int64_t> data_sequence_number = {};  // of added data files that rewrite older ones
@@ -61,10 +72,12 @@ std::vector<ManifestFile> manifests_of(Io& io, const Snapshot& snapshot);
 
 // One snapshot in the making, over as many attempts as it takes. Manifests of what the action adds are written once
 // (their sequence numbers are inherited), manifests of which files are removed or that are merged once for each state
-// of their sources, the manifest list for each attempt.
+// of their sources, the manifest list for each attempt. Manifests that cannot have a file to be removed are not opened.
 class SnapshotProducer : public Step {
  public:
-  SnapshotProducer(IoPtr io, const LoadedTable& base, SnapshotChange change);
+  // `manifest_bytes`: of manifests that wait in memory to be written side by side with the list; others are written at
+  // once.
+  SnapshotProducer(IoPtr io, const LoadedTable& base, SnapshotChange change, size_t manifest_bytes = 32 << 20);
 
   int64_t snapshot_id() const { return snapshot_id_; }
 
@@ -86,9 +99,11 @@ class SnapshotProducer : public Step {
                       const std::string& location);
   std::string manifest_location(const TableMetadata& table);
   ManifestReaderPtr open(const ManifestFile& file);
+  void keep(const std::string& location, std::string bytes);
   std::vector<ManifestFile> without_removed(const LoadedTable& base, std::vector<ManifestFile> manifests,
                                             std::vector<DataFile>& removed);
   void filter(const TableMetadata& table, const std::vector<ManifestFile>& manifests);
+  Filtered filtered(const TableMetadata& table, const ManifestFile& file);
   std::vector<uint8_t> entries_to_remove(const ManifestFile& file, ManifestReader& reader) const;
   void check_added(const LoadedTable& base, const std::vector<ManifestFile>& manifests);
   std::vector<ManifestFile> merged(const TableMetadata& table, const std::vector<ManifestFile>& manifests);
@@ -104,8 +119,9 @@ class SnapshotProducer : public Step {
   const SnapshotChange change_;
   const int64_t snapshot_id_;
   const std::string uuid_;
-  std::set<FileId> removed_;
-  std::set<std::string, std::less<>> removed_paths_;         // of the files that may be data files
+  std::map<FileId, bool> removed_;                           // whether it may be gone
+  std::set<std::string, std::less<>> removed_paths_;         // of all of these
+  PartitionSet data_removed_from_, removed_from_;            // the partitions of those that are data files, and of all
   std::set<std::string, std::less<>> vectors_for_;           // data files that get a new deletion vector
   int32_t encoded_version_ = 0;                              // the format version of what follows; 0: nothing yet
   std::vector<ManifestFile> manifests_;                      // of what the action adds
@@ -113,7 +129,9 @@ class SnapshotProducer : public Step {
   std::map<std::vector<ManifestKey>, ManifestFile> merged_;  // by their sources
   std::vector<std::string> manifest_locations_;              // of all that were made
   std::vector<std::string> list_locations_;                  // one per attempt
+  std::mutex mutex_;                                         // guards what follows, and manifest_locations_
   std::unordered_map<std::string, std::string> unwritten_;   // manifests, by location
+  size_t room_;                                              // for more of them
 };
 
 }  // namespace floe

@@ -30,7 +30,7 @@ TEST_F(SnapshotProducerTest, RemovesFilesAndKeepsManifestsWithoutThem) {
   ScriptedCatalog catalog(io_, new_table(), {});
   commit(catalog, {.added = {file("a"), file("b"), file("c", "tue")}});
   const LoadedTable before = commit(catalog, {.added = {file("d")}});
-  const LoadedTable table = commit(catalog, {.removed = {id_of(file("b"))}});
+  const LoadedTable table = commit(catalog, {.removed = {removal_of(file("b"))}});
 
   EXPECT_THAT(live_names(table), ElementsAre("a", "c", "d"));
   EXPECT_THAT(
@@ -47,11 +47,58 @@ TEST_F(SnapshotProducerTest, RemovesFilesAndKeepsManifestsWithoutThem) {
   EXPECT_EQ(manifests[1].added_files_count, 0);
 }
 
+TEST_F(SnapshotProducerTest, OnlyManifestsThatMayHaveARemovedFileAreOpened) {
+  ScriptedCatalog catalog(io_, new_table(), {});
+  for (const std::string day : {"mon", "tue", "wed"}) {
+    const DataFile data = file(day, day);
+    commit(catalog, {.added = {data}});
+    commit(catalog, {.added = {deletes_of(data, day + "-deletes"), equality_deletes(day + "-keys", day)}});
+  }
+  const LoadedTable before = catalog.now();
+  clear_manifest_cache();
+  const int64_t opened = io_->counters().files_opened;
+  Transaction transaction(catalog, before);
+  transaction.add(SnapshotChange{.removed = {removal_of(file("tue", "tue"))}});
+  EXPECT_EQ(io_->counters().files_opened - opened, 3);  // the list, and of that day data and deletes
+  const LoadedTable table = transaction.commit();
+  EXPECT_THAT(live_names(table),
+              ElementsAre("mon", "mon-deletes", "mon-keys", "tue-keys", "wed", "wed-deletes", "wed-keys"));
+  const auto was = manifests_of(*io_, head(before)), is = manifests_of(*io_, head(table));
+  ASSERT_EQ(is.size(), 6);
+  for (const size_t i : {0, 1, 4, 5}) EXPECT_EQ(is[i], was[i]);
+  EXPECT_EQ(head(table).summary.get("manifests-kept"), "4");
+
+  // A delete file is in no manifest of data.
+  clear_manifest_cache();
+  const int64_t again = io_->counters().files_opened;
+  const LoadedTable without = commit(catalog, {.removed = {removal_of(equality_deletes("wed-keys", "wed"))}});
+  EXPECT_EQ(io_->counters().files_opened - again, 2);
+  EXPECT_FALSE(live_names(without).contains("wed-keys"));
+}
+
+TEST_F(SnapshotProducerTest, ManifestsForWhichThereIsNoRoomAreWrittenAtOnce) {
+  ScriptedCatalog catalog(io_, new_table(), {});
+  for (const std::string day : {"mon", "tue"}) commit(catalog, {.added = {file(day + "1", day), file(day + "2", day)}});
+  SnapshotChange change{.added = {file("new")}, .removed = {removal_of(file("mon1")), removal_of(file("tue2", "tue"))}};
+  SnapshotProducer producer(io_, catalog.now(), change, 0);
+  producer.build(catalog.now());
+  catalog.interfere();
+  const LoadedTable table = catalog.commit({}, producer.build(catalog.now()));
+  producer.succeeded(*table.metadata);
+  EXPECT_THAT(live_names(table), ElementsAre("mon2", "new", "tue1"));
+  EXPECT_EQ(metadata_files(), referenced_metadata(table));
+
+  SnapshotProducer gives_up(io_, table, {.added = {file("x")}, .removed = {removal_of(file("new"))}}, 0);
+  gives_up.build(table);
+  gives_up.failed();
+  EXPECT_EQ(metadata_files(), referenced_metadata(table));
+}
+
 TEST_F(SnapshotProducerTest, Trap12OnlyNewFilesInheritSequenceNumbers) {
   ScriptedCatalog catalog(io_, new_table(), {});
   const LoadedTable first = commit(catalog, {.added = {file("a"), file("b")}});
   commit(catalog, {.added = {file("c")}});
-  const LoadedTable table = commit(catalog, {.added = {file("d")}, .removed = {id_of(file("b"))}});
+  const LoadedTable table = commit(catalog, {.added = {file("d")}, .removed = {removal_of(file("b"))}});
 
   const auto manifests = manifests_of(*io_, head(table));
   ASSERT_EQ(manifests.size(), 3);
@@ -72,7 +119,7 @@ TEST_F(SnapshotProducerTest, Trap12ManifestsOfVersionOneAreSequenceNumberZero) {
   ScriptedCatalog catalog(io_, new_table(1), {});
   commit(catalog, {.added = {file("a"), file("b")}});
   catalog.commit({}, {.updates = {UpgradeFormatVersion{2}}});
-  const LoadedTable table = commit(catalog, {.removed = {id_of(file("b"))}});
+  const LoadedTable table = commit(catalog, {.removed = {removal_of(file("b"))}});
   const auto manifests = manifests_of(*io_, head(table));
   ASSERT_EQ(manifests.size(), 1);
   EXPECT_EQ(manifests[0].sequence_number, 1);
@@ -120,15 +167,15 @@ TEST_F(SnapshotProducerTest, CountsThatVersionOneLeftOutAreMadeUpForAfterAnUpgra
 TEST_F(SnapshotProducerTest, DeletedEntriesAreNotCarriedFurtherAndEmptyManifestsGo) {
   ScriptedCatalog catalog(io_, new_table(), {});
   commit(catalog, {.added = {file("a"), file("b"), file("c")}});
-  commit(catalog, {.removed = {id_of(file("a"))}});
-  LoadedTable table = commit(catalog, {.removed = {id_of(file("b"))}});
+  commit(catalog, {.removed = {removal_of(file("a"))}});
+  LoadedTable table = commit(catalog, {.removed = {removal_of(file("b"))}});
   EXPECT_EQ(manifests_of(*io_, head(table)).at(0).deleted_files_count, 1);
-  table = commit(catalog, {.removed = {id_of(file("c"))}});
+  table = commit(catalog, {.removed = {removal_of(file("c"))}});
   ASSERT_EQ(manifests_of(*io_, head(table)).size(), 1);  // that c was deleted
   // A fast append keeps even that (rust#2545); the next removal does not.
   table = commit(catalog, {.operation = "append", .added = {file("d")}});
   EXPECT_EQ(manifests_of(*io_, head(table)).size(), 2);
-  table = commit(catalog, {.added = {file("e")}, .removed = {id_of(file("d"))}});
+  table = commit(catalog, {.added = {file("e")}, .removed = {removal_of(file("d"))}});
   EXPECT_EQ(manifests_of(*io_, head(table)).size(), 2);
   EXPECT_THAT(live_names(table), ElementsAre("e"));
 }
@@ -136,7 +183,7 @@ TEST_F(SnapshotProducerTest, DeletedEntriesAreNotCarriedFurtherAndEmptyManifests
 TEST_F(SnapshotProducerTest, Trap13RewrittenManifestsSayFirstRowIds) {
   ScriptedCatalog catalog(io_, new_table(3), {});
   commit(catalog, {.added = {file("a", "mon", 0, 10), file("b", "mon", 0, 5), file("c", "mon", 0, 7)}});
-  const LoadedTable table = commit(catalog, {.added = {file("d", "mon", 0, 4)}, .removed = {id_of(file("b"))}});
+  const LoadedTable table = commit(catalog, {.added = {file("d", "mon", 0, 4)}, .removed = {removal_of(file("b"))}});
   std::map<std::string, int64_t> first_ids;
   for (const LiveFile& live : live_files(*table.metadata, head(table))) first_ids[live.name] = live.first_row_id;
   EXPECT_THAT(first_ids, ElementsAre(Pair("a", 0), Pair("c", 15), Pair("d", 22)));
@@ -178,7 +225,7 @@ TEST_F(SnapshotProducerTest, Trap16And17DeletesThatReferToARemovedFileAloneGoWit
     LoadedTable table = commit(catalog, {.added = deletes});
     EXPECT_EQ(head(table).summary.get("operation"), "delete");
     EXPECT_EQ(head(table).summary.get(version == 2 ? "added-position-delete-files" : "added-dvs"), "3");
-    table = commit(catalog, {.removed = {id_of(a)}});
+    table = commit(catalog, {.removed = {removal_of(a)}});
     EXPECT_EQ(head(table).summary.get("removed-delete-files"), "1");
     EXPECT_EQ(head(table).summary.get(version == 2 ? "removed-position-delete-files" : "removed-dvs"), "1");
     EXPECT_EQ(head(table).summary.get("total-delete-files"), "2");
@@ -212,13 +259,13 @@ TEST_F(SnapshotProducerTest, Trap17OneDeletionVectorForEachDataFile) {
   EXPECT_THROW(commit(catalog, {.added = {vector_of(a, "dv2")}}), ConflictFound);
   EXPECT_THROW(commit(catalog, {.added = {vector_of(a, "dv2", 4), vector_of(a, "dv2", 44)}}), InvalidArgument);
   EXPECT_THROW(commit(catalog, {.added = {deletes_of(a, "positions")}}), InvalidArgument);
-  const LoadedTable table = commit(catalog, {.added = {vector_of(a, "dv2")}, .removed = {id_of(first)}});
+  const LoadedTable table = commit(catalog, {.added = {vector_of(a, "dv2")}, .removed = {removal_of(first)}});
   EXPECT_THAT(live_names(table), ElementsAre("a", "dv2"));
   // Of vectors that share a file, the one at the offset goes.
   const DataFile b = file("b");
   commit(catalog, {.added = {b}});
   commit(catalog, {.added = {vector_of(b, "dv2", 44)}});
-  const LoadedTable without = commit(catalog, {.removed = {id_of(vector_of(b, "dv2", 44))}});
+  const LoadedTable without = commit(catalog, {.removed = {removal_of(vector_of(b, "dv2", 44))}});
   EXPECT_THAT(live_names(without), ElementsAre("a", "b", "dv2"));
   EXPECT_EQ(head(without).summary.get("total-delete-files"), "1");
 }
@@ -229,7 +276,7 @@ TEST_F(SnapshotProducerTest, Trap18RewrittenFilesMayKeepTheirSequenceNumber) {
   commit(catalog, {.added = {equality_deletes("eq", "mon")}});
   const LoadedTable table = commit(catalog, {.operation = "replace",
                                              .added = {file("ab", "mon", 0, 20)},
-                                             .removed = {id_of(file("a")), id_of(file("b"))},
+                                             .removed = {removal_of(file("a")), removal_of(file("b"))},
                                              .data_sequence_number = 1});
   EXPECT_EQ(head(table).summary.get("operation"), "replace");
   for (const LiveFile& live : live_files(*table.metadata, head(table))) {
@@ -245,7 +292,7 @@ TEST_F(SnapshotProducerTest, Trap24ARetryRebuildsWithoutFilesThatAreGoneAndReuse
   ScriptedCatalog catalog(io_, new_table(), {});
   commit(catalog, {.added = {file("a"), file("b")}});
   Transaction transaction(catalog, catalog.now());
-  transaction.add(SnapshotChange{.added = {file("d")}, .removed = {id_of(file("b"))}});
+  transaction.add(SnapshotChange{.added = {file("d")}, .removed = {removal_of(file("b"))}});
   commit(catalog, {.added = {file("c")}});
   const LoadedTable table = transaction.commit();
   EXPECT_EQ(catalog.commits_.size(), 4);
@@ -260,12 +307,11 @@ TEST_F(SnapshotProducerTest, Trap24ARemovedFileThatIsGoneIsAConflict) {
   ScriptedCatalog catalog(io_, new_table(), {});
   commit(catalog, {.added = {file("a"), file("b")}});
   Transaction transaction(catalog, catalog.now());
-  transaction.add(SnapshotChange{.added = {file("d")}, .removed = {id_of(file("b"))}});
-  const LoadedTable other = commit(catalog, {.removed = {id_of(file("b"))}});
+  transaction.add(SnapshotChange{.added = {file("d")}, .removed = {removal_of(file("b"))}});
+  const LoadedTable other = commit(catalog, {.removed = {removal_of(file("b"))}});
   EXPECT_THROW(transaction.commit(), ConflictFound);
   EXPECT_EQ(metadata_files(), referenced_metadata(other));
-  const LoadedTable table =
-      commit(catalog, {.added = {file("d")}, .removed = {id_of(file("b"))}, .removed_may_be_missing = true});
+  const LoadedTable table = commit(catalog, {.added = {file("d")}, .removed = {removal_of(file("b"), true)}});
   EXPECT_THAT(live_names(table), ElementsAre("a", "d"));
   EXPECT_EQ(head(table).summary.get("operation"), "append");  // nothing was removed
 }
@@ -318,7 +364,7 @@ TEST_F(SnapshotProducerTest, PartitionValuesSurvivePromotedAndDroppedColumns) {
   catalog.commit({}, {.updates = {AddPartitionSpec{{.spec_id = 1}}, SetDefaultSpec{-1},
                                   AddSchema{{.fields = {{.id = 1, .name = "id", .type = primitive(TypeKind::kLong)}}}},
                                   SetCurrentSchema{-1}}});
-  const LoadedTable table = commit(catalog, {.removed = {id_of(b)}});
+  const LoadedTable table = commit(catalog, {.removed = {removal_of(b)}});
   EXPECT_THAT(live_names(table), ElementsAre("a"));
   const auto files = open_manifest(*io_, manifests_of(*io_, head(table)).at(0))->data_files();
   EXPECT_EQ(files.at(0).partition.at(1), Value(std::string("x")));

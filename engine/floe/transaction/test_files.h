@@ -60,6 +60,18 @@ class TransactionFolder : public testing::Test {
     return data;
   }
 
+  // Of a file whose partition is of ints, longs and strings.
+  static Removal removal_of(const DataFile& file, bool may_be_gone = false) {
+    Removal removal{.id = id_of(file), .content = file.content, .spec_id = file.spec_id, .may_be_gone = may_be_gone};
+    for (const Value& value : file.partition) {
+      const TypeKind kind = std::holds_alternative<int32_t>(value.data)   ? TypeKind::kInt
+                            : std::holds_alternative<int64_t>(value.data) ? TypeKind::kLong
+                                                                          : TypeKind::kString;
+      removal.partition.emplace_back(to_bytes(value, primitive(kind)));
+    }
+    return removal;
+  }
+
   DataFile deletes_of(const DataFile& data, const std::string& name) {
     DataFile deletes;
     deletes.content = FileContent::kPositionDeletes;

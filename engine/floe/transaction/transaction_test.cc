@@ -34,7 +34,7 @@ TEST_F(TransactionTest, SeveralStepsAreOneCommit) {
   append(transaction, {file("a", "mon", 0, 10), file("b", "mon", 0, 5)}, {});
   EXPECT_EQ(live_names(transaction.staged()).size(), 2);
   transaction.add(TableCommit{.updates = {SetProperties{{{"owner", "x"}}}}});
-  transaction.add(SnapshotChange{.added = {file("c", "mon", 0, 7)}, .removed = {id_of(file("a"))}});
+  transaction.add(SnapshotChange{.added = {file("c", "mon", 0, 7)}, .removed = {removal_of(file("a"))}});
   EXPECT_TRUE(catalog.commits_.empty());
   const LoadedTable table = transaction.commit();
   ASSERT_EQ(catalog.commits_.size(), 1);
@@ -58,7 +58,7 @@ TEST_F(TransactionTest, ARetryBuildsAllStepsAnewOnTheNewTable) {
   append_files(catalog, catalog.now(), {file("z")}, {});
   Transaction transaction(catalog, catalog.now());
   append(transaction, {file("a")}, {});
-  transaction.add(SnapshotChange{.added = {file("c")}, .removed = {id_of(file("a"))}});
+  transaction.add(SnapshotChange{.added = {file("c")}, .removed = {removal_of(file("a"))}});
   append_files(catalog, catalog.now(), {file("other")}, {});
   const LoadedTable table = transaction.commit();
   EXPECT_THAT(live_names(table), ElementsAre("c", "other", "z"));
@@ -89,7 +89,7 @@ TEST_F(TransactionTest, AnotherWritersRowsBeforeOwnStepsAreConflicts) {
   append(transaction, {file("a")}, {});
   ConflictChecks checks = transaction.checks_for("main");
   checks.no_added_data = Expression{};
-  transaction.add(SnapshotChange{.added = {file("c")}, .removed = {id_of(file("a"))}, .checks = checks});
+  transaction.add(SnapshotChange{.added = {file("c")}, .removed = {removal_of(file("a"))}, .checks = checks});
   const LoadedTable other = append_files(catalog, catalog.now(), {file("other")}, {});
   EXPECT_THROW(transaction.commit(), ConflictFound);
   EXPECT_EQ(metadata_files(), referenced_metadata(other));
@@ -133,7 +133,7 @@ TEST_F(TransactionTest, AStepThatFailsLeavesTheOthers) {
   ScriptedCatalog catalog(io_, new_table(), {});
   Transaction transaction(catalog, catalog.now());
   append(transaction, {file("a")}, {});
-  EXPECT_THROW(transaction.add(SnapshotChange{.removed = {{"/nowhere"}}}), ConflictFound);
+  EXPECT_THROW(transaction.add(SnapshotChange{.removed = {removal_of(file("nowhere"))}}), ConflictFound);
   EXPECT_THROW(transaction.add(TableCommit{.updates = {SetDefaultSpec{77}}}), InvalidArgument);
   const LoadedTable table = transaction.commit();
   EXPECT_THAT(live_names(table), ElementsAre("a"));
