@@ -83,13 +83,14 @@ test-all: test lint sanitize fuzz spark ## test, and what takes longer: lint, sa
 sanitize: build build/.debian-dev build/.debian-test ## the C++ tests under AddressSanitizer and UBSan
 	cmake -S engine --preset sanitize >/dev/null
 	cmake --build build/sanitize
-	testing/fixtures/postgresql run ctest --test-dir build/sanitize --output-on-failure --parallel $(JOBS)
+	LSAN_OPTIONS=suppressions=$(CURDIR)/testing/sanitizers/leaks.txt:print_suppressions=0 \
+		testing/fixtures/postgresql run ctest --test-dir build/sanitize --output-on-failure --parallel $(JOBS)
 
 FUZZ_SECONDS ?= 60
 .PHONY: fuzz
 fuzz: build build/.debian-dev ## every fuzzer for FUZZ_SECONDS (60)
 	cmake -S engine --preset fuzz >/dev/null
-	cmake --build build/fuzz
+	cmake --build build/fuzz --target fuzzers
 	scripts/fuzz build/fuzz $(FUZZ_SECONDS)
 
 .PHONY: bench

@@ -47,7 +47,8 @@ std::string timestamp_text(int64_t value, TypeKind kind) {
   const int64_t per_second = is_nanos(kind) ? kNanosPerSecond : kMicrosPerSecond;
   const int64_t seconds = floor_div(value, per_second);
   const int64_t days = floor_div(seconds, kSecondsPerDay);
-  const int64_t time = (seconds - days * kSecondsPerDay) * per_second + (value - seconds * per_second);
+  const int64_t fraction = (value % per_second + per_second) % per_second;  // value - seconds * per_second may overflow
+  const int64_t time = (seconds - days * kSecondsPerDay) * per_second + fraction;
   return fmt::format("{}T{}{}", date_text(days), time_text(time, per_second), is_tz(kind) ? "+00:00" : "");
 }
 
