@@ -257,6 +257,7 @@ TEST(Transform, HumanStrings) {
   EXPECT_EQ(human("bucket[4]", "string", 3), "3");
   EXPECT_EQ(human("truncate[4]", "binary", std::string("abc")), "YWJj");
   EXPECT_EQ(human("identity", "date", 17486), "2017-11-16");
+  EXPECT_EQ(human("identity", "timestamp_ns", std::numeric_limits<int64_t>::min()), "1677-09-21T00:12:43.145224192");
   EXPECT_EQ(human("void", "date", {}), "null");
   EXPECT_EQ(human("hour", "timestamp", {}), "null");
   EXPECT_EQ(human("zorder", "timestamp", std::string("x")), "x");
