@@ -519,6 +519,65 @@ PLANS = [
     plan("plan-small", "plan 1,000 manifests of one entry", 2.0, "thousand_manifests", inputs.thousand_manifests, None),
 ]
 
+# --- metadata tables --------------------------------------------------------------------------------------------------
+
+
+def floe_inspect(name: str, kind: str, columns: list[str] | None = None) -> Prepare:
+    def prepare(data: Path, scratch: Path) -> Run:
+        import floe_engine
+
+        table = floe_table(data, name)
+
+        def run() -> dict[str, int]:
+            floe_engine.clear_manifest_cache()
+            return {"rows": getattr(table.inspect, kind)(columns=columns or ["*"]).num_rows}
+
+        run()
+        return run
+
+    return prepare
+
+
+def pyiceberg_inspect(name: str, kind: str) -> Prepare:
+    def prepare(data: Path, scratch: Path) -> Run:
+        import pyiceberg.manifest
+
+        table = pyiceberg_table(data, name)
+
+        def run() -> dict[str, int]:
+            cache = getattr(pyiceberg.manifest, "clear_manifest_cache", None)
+            if cache is not None:
+                cache()
+            return {"rows": getattr(table.inspect, kind)().num_rows}
+
+        return run
+
+    return prepare
+
+
+def inspection(kind: str, columns: list[str] | None = None, *, of_pyiceberg: bool = False) -> Work:
+    name, make = HUNDRED
+    only = f", {' and '.join(columns)}" if columns else ""
+    return Work(
+        name=f"inspect-{kind}" + ("-columns" if columns else ""),
+        title=f"{kind} of 100,000 files{only}",
+        limit="this engine plans a scan of the table, cold",
+        reach=2.0,
+        data=make,
+        systems={"limit": floe_plan(name, None, warm=False), "floe": floe_inspect(name, kind, columns)}
+        | ({"pyiceberg": pyiceberg_inspect(name, kind)} if of_pyiceberg else {}),
+        repeat=5,
+    )
+
+
+INSPECTIONS = [
+    *(inspection(kind, of_pyiceberg=True) for kind in ("files", "entries", "partitions", "manifests")),
+    *(inspection(kind) for kind in ("data_files", "delete_files", "position_deletes")),
+    *(inspection(f"all_{kind}") for kind in ("files", "entries", "data_files", "delete_files", "manifests")),
+    *(inspection(kind) for kind in ("snapshots", "history", "refs", "metadata_log_entries")),
+    inspection("files", ["file_path", "record_count"]),
+]
+
 # --- commits --------------------------------------------------------------------------------------------------------
 
 COMMITS = 200
@@ -1308,5 +1367,17 @@ CHANGES = [
     ),
 ]  # fmt: skip
 
-EVERY = [APPEND, *PARTITIONS, *SCANS, BLOOM, *PLANS, APPENDS, CONTENDED, *LOAD, EVOLUTION, *CHANGES]
+EVERY = [
+    APPEND,
+    *PARTITIONS,
+    *SCANS,
+    BLOOM,
+    *PLANS,
+    *INSPECTIONS,
+    APPENDS,
+    CONTENDED,
+    *LOAD,
+    EVOLUTION,
+    *CHANGES,
+]
 WORKS: dict[str, Work] = {work.name: work for work in EVERY}

@@ -120,68 +120,125 @@ struct EntryRows {
 };
 using EntryRowsPtr = std::shared_ptr<const EntryRows>;
 
-// One manifest's rows. Without maps its entries come from the cache, as planning has them; with maps it is read a part
-// at a time.
+// The rows of some manifests. Without maps their entries come from the cache, as planning has them; with maps a
+// manifest is read a part at a time, and small ones with the same header together.
 class ManifestRows {
  public:
-  ManifestRows(EntryRowsPtr rows, const ManifestFile& file) : rows_(std::move(rows)) {
-    Io& io = *rows_->inspection->io;
-    if (!rows_->with_maps || !rows_->filter.keeps_all()) reader_ = open_manifest(io, file);
-    if (!rows_->filter.keeps_all()) keep_ = rows_->filter.may_match(*reader_);
-    if (rows_->with_maps) {
-      const int64_t length = file.manifest_length > 0 ? file.manifest_length : -1;
-      whole_.emplace(io.read(file.manifest_path, length), file);
-    }
-  }
+  ManifestRows(EntryRowsPtr rows, std::vector<ManifestFile> files) : rows_(std::move(rows)), files_(std::move(files)) {}
 
   std::shared_ptr<arrow::RecordBatch> next() {
     for (;;) {
-      const EntryRange range = next_range();
+      const EntryRange range = of_table(*rows_->inspection, [&] { return next_range(); });
       if (range.size() == 0) return nullptr;
       auto batch = rows_->batch(range, kept(range));
-      at_ += range.end - range.begin;
       if (batch->num_rows() > 0) return batch;
     }
   }
 
  private:
-  EntryRange next_range() {
-    if (whole_) {
-      auto some = std::make_shared<WholeEntries>(whole_->next(kBatchRows));
-      const ManifestPtr manifest = some->manifest;
-      return {manifest, 0, manifest->size, std::shared_ptr<const EntryMaps>(some, &some->maps)};
+  EntryRange next_range() { return rows_->with_maps ? next_whole() : next_cached(); }
+
+  EntryRange next_whole() {
+    auto some = std::make_shared<WholeEntries>();
+    keep_.clear();
+    while (some->size() < kBatchRows && open_next()) {
+      if (!whole_->may_follow(*some)) break;
+      const size_t begin = some->size();
+      const bool more = whole_->read(kBatchRows, *some);
+      for (size_t i = begin; i < some->size() && !may_match_.empty(); ++i) keep_.push_back(may_match_.at(at_++));
+      if (!more) whole_.reset();
     }
-    const ManifestPtr manifest = reader_->entries();
-    return {manifest, at_, std::min(at_ + kBatchRows, manifest->size), nullptr};
+    return {some->manifest, 0, some->size(), std::shared_ptr<const EntryMaps>(some, &some->maps)};
+  }
+
+  EntryRange next_cached() {
+    while (open_next()) {
+      const ManifestPtr manifest = reader_->entries();
+      const size_t begin = at_;
+      at_ = std::min(begin + kBatchRows, manifest->size);
+      if (begin < at_) {
+        keep_.clear();
+        if (!may_match_.empty()) keep_.assign(may_match_.begin() + begin, may_match_.begin() + at_);
+        return {manifest, begin, at_, nullptr};
+      }
+      reader_.reset();
+    }
+    return {};
+  }
+
+  // False: there is no manifest left.
+  bool open_next() {
+    if (whole_ || (reader_ && !rows_->with_maps)) return true;
+    if (next_ == files_.size()) return false;
+    const ManifestFile& file = files_[next_++];
+    Io& io = *rows_->inspection->io;
+    at_ = 0;
+    may_match_.clear();
+    if (!rows_->with_maps || !rows_->filter.keeps_all()) reader_ = open_manifest(io, file);
+    if (!rows_->filter.keeps_all()) may_match_ = rows_->filter.may_match(*reader_);
+    if (rows_->with_maps) {
+      const int64_t length = file.manifest_length > 0 ? file.manifest_length : -1;
+      whole_ = std::make_unique<WholeEntryReader>(io.read(file.manifest_path, length), file);
+    }
+    return true;
   }
 
   std::vector<uint8_t> kept(const EntryRange& range) const {
-    if (!rows_->live_only && keep_.empty()) return {};
+    if (!rows_->live_only) return keep_;
     std::vector<uint8_t> keep;
-    for (size_t i = 0; i < range.end - range.begin; ++i) {
-      const bool live = range.manifest->status[range.begin + i] != EntryStatus::kDeleted;
-      keep.push_back((live || !rows_->live_only) && (keep_.empty() || keep_.at(at_ + i)));
+    for (size_t i = range.begin; i < range.end; ++i) {
+      const bool live = range.manifest->status[i] != EntryStatus::kDeleted;
+      keep.push_back(live && (keep_.empty() || keep_[i - range.begin]));
     }
     return keep;
   }
 
   const EntryRowsPtr rows_;
-  ManifestReaderPtr reader_;               // null: not needed
-  std::optional<WholeEntryReader> whole_;  // if maps are wanted
-  std::vector<uint8_t> keep_;              // of all entries; empty: all
-  size_t at_ = 0;                          // the next entry's number
+  const std::vector<ManifestFile> files_;
+  size_t next_ = 0;  // of them
+
+  // The open manifest.
+  ManifestReaderPtr reader_;
+  std::unique_ptr<WholeEntryReader> whole_;
+  std::vector<uint8_t> may_match_;  // one for each entry; empty: all do
+  size_t at_ = 0;                   // its next entry
+
+  std::vector<uint8_t> keep_;  // of the range that was read last, by the filter; empty: all
 };
+
+// Manifests that are small follow one another, up to this many and this many entries: each range costs as much as many
+// rows.
+constexpr size_t kManifestsTogether = 64;
+constexpr int64_t kEntriesTogether = 1000;
+
+std::vector<std::vector<ManifestFile>> in_groups(std::vector<ManifestFile> manifests) {
+  std::vector<std::vector<ManifestFile>> groups;
+  int64_t entries = 0;
+  for (ManifestFile& manifest : manifests) {
+    const bool counted = manifest.added_files_count != kNotKnown && manifest.existing_files_count != kNotKnown &&
+                         manifest.deleted_files_count != kNotKnown;
+    const int64_t own = counted
+                            ? manifest.added_files_count + manifest.existing_files_count + manifest.deleted_files_count
+                            : kEntriesTogether;
+    if (groups.empty() || entries + own > kEntriesTogether || groups.back().size() >= kManifestsTogether) {
+      groups.emplace_back();
+      entries = 0;
+    }
+    entries += own;
+    groups.back().push_back(std::move(manifest));
+  }
+  return groups;
+}
 
 BatchReaderPtr open_entries(const InspectionPtr& inspection, std::vector<ManifestFile> manifests, bool live_only) {
   auto rows = std::make_shared<EntryRows>(inspection);
   rows->live_only = live_only;
   std::erase_if(manifests, [&](const ManifestFile& manifest) { return !rows->filter.may_match(manifest); });
-  const size_t n = manifests.size();
-  return read_in_order(inspection, n, [inspection, rows, manifests = std::move(manifests)](size_t i) -> BatchStream {
-    return of_table(*inspection, [&]() -> BatchStream {
-      auto source = std::make_shared<ManifestRows>(rows, manifests[i]);
-      return [source] { return source->next(); };
-    });
+  std::vector<std::vector<ManifestFile>> groups = in_groups(std::move(manifests));
+  const size_t n = groups.size();
+  return read_in_order(inspection, n, [rows, groups = std::move(groups)](size_t i) -> BatchStream {
+    auto source = std::make_shared<ManifestRows>(rows, groups[i]);
+    return [source] { return source->next(); };
   });
 }
 

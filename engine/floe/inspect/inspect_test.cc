@@ -201,7 +201,7 @@ TEST(Inspect, SummariesOfNoBoundsAndOfBrokenOnesAreNull) {
   DataFile one = file("a");
   one.partition = {int64_t{5}};
   table.append({one});
-  table.manifests[0].partitions = {{.contains_null = true, .lower_bound = "abc"}};
+  table.manifests[0].partitions = {FieldSummary{.contains_null = true, .lower_bound = "abc"}};
   table.append({});
   const auto rows = show(table, "manifests");
   EXPECT_THAT(column(*rows, "partition_summaries").front(),
@@ -390,6 +390,37 @@ TEST(Inspect, LargeManifestsComeInPartsAndAgree) {
   const auto narrow = show(table, "files", {.columns = {"file_path", "partition"}});  // from the cache, without maps
   EXPECT_TRUE(narrow->column(0)->Equals(rows->GetColumnByName("file_path")));
   EXPECT_TRUE(narrow->column(1)->Equals(rows->GetColumnByName("partition")));
+}
+
+TEST(Inspect, SmallManifestsOfSeveralSpecsAndSnapshotsComeTogether) {
+  TestTable table(kSchema, kByName);
+  table.metadata.format_version = 3;
+  const PartitionSpec none{.spec_id = 1, .fields = {}};
+  table.metadata.partition_specs.push_back(none);
+  Texts paths, partitions, row_ids, sequence_numbers;
+  for (int i = 0; i < 120; ++i) {
+    const bool partitioned = i % 50 < 40;
+    DataFile of = file(fmt::format("f{}", i), partitioned ? fmt::format("p{}", i % 3) : "");
+    of.lower_bounds = of.upper_bounds = {{1, little_endian(i)}};
+    if (i % 10 == 9) {
+      table.append_entries({}, ManifestContent::kData, partitioned ? nullptr : &none);
+    } else {
+      table.append_entries({{.file = of}}, ManifestContent::kData, partitioned ? nullptr : &none);
+      paths.push_back(of.file_path);
+      partitions.push_back(partitioned ? fmt::format("p{}", i % 3) : "null");
+      row_ids.push_back(std::to_string(10 * row_ids.size()));
+      sequence_numbers.push_back(std::to_string(i + 1));
+    }
+  }
+  const auto rows = show(table, "files");
+  EXPECT_EQ(column(*rows, "file_path"), paths);
+  EXPECT_EQ(column(*rows, "partition.name"), partitions);
+  EXPECT_EQ(column(*rows, "first_row_id"), row_ids);
+  EXPECT_EQ(column(*show(table, "entries"), "sequence_number"), sequence_numbers);
+  const Texts bounds = column(*rows, "readable_metrics.id.lower_bound");
+  for (size_t i = 0; i < paths.size(); ++i) EXPECT_EQ("f" + bounds[i], paths[i]);
+  const auto some = show(table, "files", {.filter = parse_filter("id >= 60 and id < 62 and name = 'p0'")});
+  EXPECT_THAT(column(*some, "file_path"), ElementsAre("f60"));
 }
 
 TEST(Inspect, FiltersLeaveFilesThatMayMatch) {

@@ -128,8 +128,8 @@ ArrayPtr summaries_array(const Lines& lines, const DataTypePtr& type, BoundTexts
     check(text ? builder.Append(*text) : builder.AppendNull(), kWhat);
   };
   for (const ManifestFile* line : lines) {
-    for (size_t i = 0; i < line->partitions.size(); ++i) {
-      const FieldSummary& summary = line->partitions[i];
+    for (size_t i = 0; line->partitions && i < line->partitions->size(); ++i) {
+      const FieldSummary& summary = (*line->partitions)[i];
       check(nulls.Append(summary.contains_null), kWhat);
       check(summary.contains_nan ? nans.Append(*summary.contains_nan) : nans.AppendNull(), kWhat);
       append(lower, texts.of(line->partition_spec_id, i, summary.lower_bound));

@@ -52,7 +52,7 @@ EntryFilter::EntryFilter(const Inspection& inspection) : filter_(inspection.filt
 
 bool EntryFilter::may_match(const ManifestFile& manifest) const {
   const auto found = by_spec_.find(manifest.partition_spec_id);
-  if (keeps_all() || found == by_spec_.end() || manifest.partitions.empty()) return true;
+  if (keeps_all() || found == by_spec_.end() || !manifest.partitions) return true;
   return floe::may_match(found->second.filter, partition_stats({&manifest}, *found->second.spec)).front() != 0;
 }
 

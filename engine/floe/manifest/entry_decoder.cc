@@ -123,24 +123,25 @@ Inheritance::Inheritance(const ManifestFile& file, const ManifestLayout& layout)
       has_sequence_numbers_(layout.has_sequence_numbers),
       next_row_id_(file.first_row_id.value_or(kAbsent)) {}
 
-void Inheritance::complete(Manifest& some, size_t rows) {
-  some.size = rows;
-  for (int64_t& id : some.snapshot_id) {
-    if (id == kAbsent) id = file_.added_snapshot_id;
+void Inheritance::complete(Manifest& manifest, size_t begin, size_t end) {
+  manifest.size = end;
+  for (size_t i = begin; i < end; ++i) {
+    if (manifest.snapshot_id[i] == kAbsent) manifest.snapshot_id[i] = file_.added_snapshot_id;
   }
-  inherit_sequence_numbers(some, some.sequence_number);
-  inherit_sequence_numbers(some, some.file_sequence_number);
-  inherit_first_row_ids(some);
+  inherit_sequence_numbers(manifest, begin, manifest.sequence_number);
+  inherit_sequence_numbers(manifest, begin, manifest.file_sequence_number);
+  inherit_first_row_ids(manifest, begin);
 }
 
 // "Sequence Number Inheritance": null means the manifest's own for added files; for others nothing is inherited, but
 // manifests of version 1 have no sequence numbers, and all of theirs are 0.
-void Inheritance::inherit_sequence_numbers(const Manifest& some, std::vector<int64_t>& numbers) const {
-  for (size_t i = 0; i < numbers.size(); ++i) {
+void Inheritance::inherit_sequence_numbers(const Manifest& manifest, size_t begin,
+                                           std::vector<int64_t>& numbers) const {
+  for (size_t i = begin; i < numbers.size(); ++i) {
     if (numbers[i] != kAbsent) continue;
     if (!has_sequence_numbers_) {
       numbers[i] = 0;
-    } else if (some.status[i] == EntryStatus::kAdded || file_.sequence_number == 0) {
+    } else if (manifest.status[i] == EntryStatus::kAdded || file_.sequence_number == 0) {
       numbers[i] = file_.sequence_number;
     }
   }
@@ -148,17 +149,19 @@ void Inheritance::inherit_sequence_numbers(const Manifest& some, std::vector<int
 
 // "First Row ID Inheritance": files without one follow one another from the manifest's on. Entries of deleted files get
 // none: the range that was set aside for the manifest is as long as its live rows.
-void Inheritance::inherit_first_row_ids(Manifest& some) {
-  if (some.content == ManifestContent::kDeletes) {
-    std::fill(some.first_row_id.begin(), some.first_row_id.end(), kAbsent);
+void Inheritance::inherit_first_row_ids(Manifest& manifest, size_t begin) {
+  std::vector<int64_t>& ids = manifest.first_row_id;
+  if (manifest.content == ManifestContent::kDeletes) {
+    std::fill(ids.begin() + static_cast<ptrdiff_t>(begin), ids.end(), kAbsent);
     return;
   }
   int64_t& next = next_row_id_;
-  for (size_t i = 0; i < some.size && next != kAbsent; ++i) {
-    if (some.first_row_id[i] != kAbsent || some.status[i] == EntryStatus::kDeleted) continue;
-    some.first_row_id[i] = next;
+  for (size_t i = begin; i < manifest.size && next != kAbsent; ++i) {
+    if (ids[i] != kAbsent || manifest.status[i] == EntryStatus::kDeleted) continue;
+    ids[i] = next;
     // What follows a file of unknown length has no known ids either.
-    if (some.record_count[i] < 0 || __builtin_add_overflow(next, some.record_count[i], &next)) next = kAbsent;
+    const int64_t records = manifest.record_count[i];
+    if (records < 0 || __builtin_add_overflow(next, records, &next)) next = kAbsent;
   }
 }
 

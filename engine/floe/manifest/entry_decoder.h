@@ -196,11 +196,12 @@ std::shared_ptr<Manifest> empty_manifest(const ManifestLayout& layout, const Man
 class Inheritance {
  public:
   Inheritance(const ManifestFile& file, const ManifestLayout& layout);
-  void complete(Manifest& some, size_t rows);
+  // Those from `begin` on; then `manifest` has `end`.
+  void complete(Manifest& manifest, size_t begin, size_t end);
 
  private:
-  void inherit_sequence_numbers(const Manifest& some, std::vector<int64_t>& numbers) const;
-  void inherit_first_row_ids(Manifest& some);
+  void inherit_sequence_numbers(const Manifest& manifest, size_t begin, std::vector<int64_t>& numbers) const;
+  void inherit_first_row_ids(Manifest& manifest, size_t begin);
 
   const ManifestFile& file_;
   bool has_sequence_numbers_;

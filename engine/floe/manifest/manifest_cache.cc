@@ -119,9 +119,11 @@ std::string key_of(Io& io, const ManifestFile& file) {
 size_t memory_of(const std::vector<ManifestFile>& list) {
   size_t bytes = list.capacity() * sizeof(ManifestFile);
   for (const ManifestFile& file : list) {
-    bytes += file.manifest_path.capacity() + file.partitions.capacity() * sizeof(FieldSummary);
+    bytes += file.manifest_path.capacity();
     if (file.key_metadata) bytes += file.key_metadata->capacity();
-    for (const FieldSummary& summary : file.partitions) {
+    if (!file.partitions) continue;
+    bytes += file.partitions->capacity() * sizeof(FieldSummary);
+    for (const FieldSummary& summary : *file.partitions) {
       bytes += summary.lower_bound.value_or("").size() + summary.upper_bound.value_or("").size();
     }
   }

@@ -51,8 +51,9 @@ ManifestFile manifest_from(std::vector<Value> row) {
   file.existing_rows_count = count(row.at(i++));
   file.deleted_rows_count = count(row.at(i++));
   if (Value& partitions = row.at(i++); !partitions.is_null()) {
+    file.partitions.emplace();
     for (Value& summary : std::get<std::vector<Value>>(partitions.data)) {
-      file.partitions.push_back(summary_from(std::get<std::vector<Value>>(std::move(summary.data))));
+      file.partitions->push_back(summary_from(std::get<std::vector<Value>>(std::move(summary.data))));
     }
   }
   file.key_metadata = optional_bytes(row.at(i++));
@@ -64,10 +65,11 @@ ManifestFile manifest_from(std::vector<Value> row) {
 
 Value bytes_value(const std::optional<std::string>& bytes) { return bytes ? Value(*bytes) : Value(); }
 
-Value summaries_value(const std::vector<FieldSummary>& summaries) {
-  if (summaries.empty()) return {};
+// Those of a spec without fields are an empty list: Java fails to show manifests that have none.
+Value summaries_value(const std::optional<std::vector<FieldSummary>>& summaries) {
+  if (!summaries) return {};
   std::vector<Value> rows;
-  for (const FieldSummary& summary : summaries) {
+  for (const FieldSummary& summary : *summaries) {
     rows.push_back(std::vector<Value>{summary.contains_null,
                                       summary.contains_nan ? Value(*summary.contains_nan) : Value(),
                                       bytes_value(summary.lower_bound), bytes_value(summary.upper_bound)});
@@ -226,7 +228,7 @@ Stats partition_stats(const std::vector<const ManifestFile*>& manifests, const P
   for (size_t i = 0; i < spec.fields.size(); ++i) {
     ColumnStats column{.field_id = spec.fields[i].field_id};
     for (const ManifestFile* file : manifests) {
-      append_summary(i < file->partitions.size() ? &file->partitions[i] : nullptr, column);
+      append_summary(file->partitions && i < file->partitions->size() ? &(*file->partitions)[i] : nullptr, column);
     }
     stats.columns.push_back(std::move(column));
   }

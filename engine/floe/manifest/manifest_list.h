@@ -36,7 +36,7 @@ struct ManifestFile {
   int64_t added_rows_count = kNotKnown;
   int64_t existing_rows_count = kNotKnown;
   int64_t deleted_rows_count = kNotKnown;
-  std::vector<FieldSummary> partitions;  // one per field of the spec, or empty if not known
+  std::optional<std::vector<FieldSummary>> partitions;  // one per field of the spec; old writers left them out
   std::optional<std::string> key_metadata;
   std::optional<int64_t> first_row_id;  // v3
   bool operator==(const ManifestFile&) const = default;

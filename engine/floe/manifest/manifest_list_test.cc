@@ -29,8 +29,10 @@ ManifestFile test_manifest(const std::string& path) {
           .added_rows_count = 10,
           .existing_rows_count = 20,
           .deleted_rows_count = 30,
-          .partitions = {{.contains_null = true, .contains_nan = false, .lower_bound = "a", .upper_bound = ""},
-                         {.contains_null = false, .contains_nan = std::nullopt, .lower_bound = {}, .upper_bound = {}}},
+          .partitions =
+              std::vector<FieldSummary>{
+                  {.contains_null = true, .contains_nan = false, .lower_bound = "a", .upper_bound = ""},
+                  {.contains_null = false, .contains_nan = std::nullopt, .lower_bound = {}, .upper_bound = {}}},
           .key_metadata = "k"};
 }
 
@@ -38,10 +40,11 @@ const Snapshot kSnapshot{.snapshot_id = 11, .parent_snapshot_id = 10, .sequence_
 
 TEST(ManifestList, WhatIsWrittenIsRead) {
   for (const int32_t version : {2, 3}) {
-    std::vector<ManifestFile> manifests = {test_manifest("a"), test_manifest("b")};
+    std::vector<ManifestFile> manifests = {test_manifest("a"), test_manifest("b"), test_manifest("c")};
     manifests[1].content = ManifestContent::kDeletes;
-    manifests[1].partitions.clear();
+    manifests[1].partitions->clear();  // of a spec without fields
     manifests[1].key_metadata.reset();
+    manifests[2].partitions.reset();  // not known
     int64_t next_row_id = 100;
     const std::string bytes = write_manifest_list(version, kSnapshot, manifests, &next_row_id);
     EXPECT_EQ(read_manifest_list(bytes, "list"), manifests);
@@ -132,9 +135,9 @@ TEST(ManifestList, SummariesAreStatistics) {
                                       {.source_ids = {2}, .field_id = 1001, .name = "b", .transform = {}}}};
   ManifestFile bounds = test_manifest("a");
   ManifestFile all_null = test_manifest("b");
-  all_null.partitions[0] = {.contains_null = true, .contains_nan = false, .lower_bound = {}, .upper_bound = {}};
+  all_null.partitions->at(0) = {.contains_null = true, .contains_nan = false, .lower_bound = {}, .upper_bound = {}};
   ManifestFile unknown = test_manifest("c");
-  unknown.partitions.clear();
+  unknown.partitions.reset();
   const Stats stats = partition_stats({&bounds, &all_null, &unknown}, spec);
   EXPECT_EQ(stats.size, 3);
   ASSERT_EQ(stats.columns.size(), 2);

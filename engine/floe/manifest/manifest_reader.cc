@@ -261,7 +261,7 @@ struct ManifestReader::State {
   std::shared_ptr<Manifest> new_manifest() const { return empty_manifest(*layout, file); }
 
   void set_entries(std::shared_ptr<Manifest> manifest, size_t rows) {
-    Inheritance(file, *layout).complete(*manifest, rows);
+    Inheritance(file, *layout).complete(*manifest, 0, rows);
     add_memory(memory_of(*manifest));
     entries = std::move(manifest);
   }

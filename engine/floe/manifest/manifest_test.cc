@@ -141,7 +141,7 @@ TEST(Manifest, TheWriterSumsUpWhatTheListNeeds) {
   EXPECT_EQ(file.existing_rows_count, 20);
   EXPECT_EQ(file.deleted_rows_count, 40);
   EXPECT_THAT(
-      file.partitions,
+      *file.partitions,
       ElementsAre(FieldSummary{.contains_null = false,
                                .contains_nan = false,
                                .lower_bound = int32_bytes(-4),
@@ -172,7 +172,7 @@ TEST(Manifest, NanIsNoBoundAndNegativeZeroComesFirst) {
     entries.push_back({.file = file});
   }
   const Written written = write(entries, 2, spec);
-  const FieldSummary& summary = written.file.partitions.at(0);
+  const FieldSummary& summary = written.file.partitions->at(0);
   EXPECT_EQ(summary.contains_nan, true);
   EXPECT_FALSE(summary.contains_null);
   EXPECT_TRUE(std::signbit(from_bytes(*summary.lower_bound, primitive(TypeKind::kDouble)).as<double>()));
@@ -347,7 +347,7 @@ TEST(Manifest, PartitionValuesOfEveryType) {
   const ManifestPtr manifest = reader->entries();
   for (size_t i = 0; i < values.size(); ++i) {
     EXPECT_EQ(manifest->partition[i][0], to_bytes(values[i], schema.fields[i].type)) << i;
-    EXPECT_EQ(manifest_file.partitions[i].lower_bound, to_bytes(values[i], schema.fields[i].type)) << i;
+    EXPECT_EQ((*manifest_file.partitions)[i].lower_bound, to_bytes(values[i], schema.fields[i].type)) << i;
   }
 }
 
@@ -429,8 +429,8 @@ TEST(Trap10, ADroppedSourceColumnKeepsItsSlot) {
   file.partition = {Value(), int32_t{17000}};
   writer.add({.file = file});
   const auto [bytes, manifest_file] = writer.finish("m", 1);
-  EXPECT_EQ(manifest_file.partitions.size(), 2);
-  EXPECT_TRUE(manifest_file.partitions[0].contains_null);
+  EXPECT_EQ(manifest_file.partitions->size(), 2);
+  EXPECT_TRUE((*manifest_file.partitions)[0].contains_null);
   const auto reader = reader_of(bytes, manifest_file);
   EXPECT_EQ(reader->data_files().at(0).partition, (std::vector<Value>{Value(), Value(int32_t{17000})}));
   EXPECT_THAT(reader->entries()->partition_types,

@@ -270,7 +270,8 @@ std::pair<std::string, ManifestFile> ManifestWriter::finish(const std::string& l
     file.min_sequence_number = state_->min_sequence_number.value_or(sequence_number);
     if (state_->inherits) file.min_sequence_number = std::min(file.min_sequence_number, sequence_number);
   }
-  for (const FieldValues& summary : state_->summaries) file.partitions.push_back(summary.finish());
+  file.partitions.emplace();
+  for (const FieldValues& summary : state_->summaries) file.partitions->push_back(summary.finish());
   return {std::move(bytes), std::move(file)};
 }
 

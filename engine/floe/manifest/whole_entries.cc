@@ -94,18 +94,26 @@ WholeEntryReader::WholeEntryReader(std::shared_ptr<arrow::Buffer> bytes, Manifes
 
 WholeEntryReader::~WholeEntryReader() = default;
 
-WholeEntries WholeEntryReader::next(size_t rows) {
-  WholeEntries some;
-  auto manifest = empty_manifest(*state_->layout, state_->file);
+bool WholeEntryReader::may_follow(const WholeEntries& some) const {
+  if (some.size() == 0) return true;
+  const ManifestLayout& layout = *state_->layout;  // shared by all manifests with this header, and so is its schema
+  return layout.schema == some.manifest->schema &&
+         layout.spec_id.value_or(state_->file.partition_spec_id) == some.manifest->spec_id &&
+         layout.content.value_or(state_->file.content) == some.manifest->content;
+}
+
+bool WholeEntryReader::read(size_t rows, WholeEntries& some) {
+  if (some.size() == 0) some.manifest = empty_manifest(*state_->layout, state_->file);
+  const size_t begin = some.manifest->size;
   AllMaps maps(some.maps);
-  EntryHandler<AllMaps> handler(state_->layout->whole, manifest.get(), maps);
+  EntryHandler<AllMaps> handler(state_->layout->whole, some.manifest.get(), maps);
   avro::Decoder decoder(state_->layout->whole, handler);
-  while (handler.rows() < rows) {
-    if (!state_->blocks.next([&](int64_t records, std::string_view data) { decoder.block(records, data); })) break;
+  bool more = true;
+  while (more && begin + handler.rows() < rows) {
+    more = state_->blocks.next([&](int64_t records, std::string_view data) { decoder.block(records, data); });
   }
-  state_->inheritance.complete(*manifest, handler.rows());
-  some.manifest = std::move(manifest);
-  return some;
+  state_->inheritance.complete(*some.manifest, begin, begin + handler.rows());
+  return more;
 }
 
 }  // namespace floe

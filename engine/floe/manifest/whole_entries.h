@@ -33,9 +33,12 @@ struct EntryMaps {
   MapColumn column_sizes, value_counts, null_value_counts, nan_value_counts, lower_bounds, upper_bounds;
 };
 
+// Of one manifest, or of several that have their header in common.
 struct WholeEntries {
-  ManifestPtr manifest;  // only these entries; inheritance is done
+  std::shared_ptr<Manifest> manifest;  // only these entries; inheritance is done. Null: there are none yet
   EntryMaps maps;
+
+  size_t size() const { return manifest ? manifest->size : 0; }
 };
 
 class WholeEntryReader {
@@ -44,8 +47,12 @@ class WholeEntryReader {
   WholeEntryReader(std::shared_ptr<arrow::Buffer> bytes, ManifestFile file);
   ~WholeEntryReader();
 
-  // The next `rows` entries, or some more: blocks of the file are not divided. None: the end. Throws CorruptFile.
-  WholeEntries next(size_t rows);
+  // Whether its entries may follow these.
+  bool may_follow(const WholeEntries& some) const;
+
+  // Adds its next entries, until there are `rows` or some more: blocks of the file are not divided. False: it has no
+  // more. Throws CorruptFile.
+  bool read(size_t rows, WholeEntries& some);
 
  private:
   struct State;

@@ -154,7 +154,7 @@ std::vector<const ManifestFile*> prune_manifests(const std::vector<ManifestFile>
   std::map<int32_t, std::vector<size_t>> by_spec;
   for (size_t i = 0; i < manifests.size(); ++i) {
     keep[i] = may_have_files(manifests[i]);
-    if (keep[i] && !manifests[i].partitions.empty()) by_spec[manifests[i].partition_spec_id].push_back(i);
+    if (keep[i] && manifests[i].partitions) by_spec[manifests[i].partition_spec_id].push_back(i);
   }
   for (const auto& [spec_id, members] : by_spec) {
     const PartitionFilters::Projected* projected = filters.find(spec_id);

@@ -223,7 +223,7 @@ TEST_F(Append, ManifestsOfOtherSpecsStayAndEachSpecGetsItsOwn) {
   ASSERT_EQ(manifests.size(), 2);
   EXPECT_EQ(manifests[0].partition_spec_id, 0);
   EXPECT_EQ(manifests[1].partition_spec_id, metadata.default_spec_id);
-  EXPECT_EQ(manifests[1].partitions.size(), 1);
+  EXPECT_EQ(manifests[1].partitions->size(), 1);
 }
 
 TEST_F(Append, NoFilesMakeAnEmptySnapshot) {

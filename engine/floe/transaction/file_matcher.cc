@@ -20,7 +20,7 @@ FileMatcher::FileMatcher(const TableMetadata& table, const Expression& filter, b
 bool FileMatcher::may_match(const ManifestFile& file) const {
   if (filter_.kind == ExprKind::kFalse) return false;
   const auto spec = specs_.find(file.partition_spec_id);
-  if (spec == specs_.end() || file.partitions.empty()) return true;
+  if (spec == specs_.end() || !file.partitions) return true;
   return floe::may_match(spec->second.inclusive, partition_stats({&file}, *spec->second.spec)).front() != 0;
 }
 

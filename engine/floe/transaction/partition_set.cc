@@ -81,7 +81,7 @@ std::vector<uint8_t> PartitionSet::may_have(const TableMetadata& table,
   for (size_t i = 0; i < manifests.size(); ++i) {
     if (!specs_.contains(manifests[i].partition_spec_id)) continue;
     may[i] = 1;
-    if (!manifests[i].partitions.empty()) members[manifests[i].partition_spec_id].push_back(i);
+    if (manifests[i].partitions) members[manifests[i].partition_spec_id].push_back(i);
   }
   for (const auto& [spec_id, indices] : members) {
     const PartitionSpec* spec = spec_by_id(table, spec_id);

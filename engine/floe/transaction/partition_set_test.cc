@@ -29,7 +29,7 @@ class PartitionSetTest : public testing::Test {
     return {.contains_null = null, .contains_nan = nan, .lower_bound = lower, .upper_bound = upper};
   }
   static ManifestFile manifest(FieldSummary by_i, FieldSummary by_f, int32_t spec_id = 0) {
-    return {.partition_spec_id = spec_id, .partitions = {std::move(by_i), std::move(by_f)}};
+    return {.partition_spec_id = spec_id, .partitions = std::vector{std::move(by_i), std::move(by_f)}};
   }
 
   const TableMetadata table_ = new_table();
@@ -58,7 +58,7 @@ TEST_F(PartitionSetTest, Trap05NullsAndNansAreNotWithinBounds) {
   EXPECT_THAT(may_have({i(5), std::nullopt}), ElementsAre(0, 1, 1, 0));
   EXPECT_THAT(may_have({i(5), f(std::nan(""))}), ElementsAre(0, 1, 1, 0));
   ManifestFile zero = plain_;
-  zero.partitions[1] = between(f(0.0), f(0.0));
+  (*zero.partitions)[1] = between(f(0.0), f(0.0));
   PartitionSet set;
   set.insert(0, {i(5), f(-0.0)});
   EXPECT_THAT(set.may_have(table_, {zero}), ElementsAre(1));
