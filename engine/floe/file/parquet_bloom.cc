@@ -76,10 +76,12 @@ class Encoder {
   }
 
  private:
+  // NOLINTBEGIN(bugprone-return-const-ref-from-parameter): callers hold the type
   static const arrow::DataType& storage(const arrow::DataType& type) {
     if (type.id() != arrow::Type::EXTENSION) return type;
     return *static_cast<const arrow::ExtensionType&>(type).storage_type();
   }
+  // NOLINTEND(bugprone-return-const-ref-from-parameter)
 
   template <typename T>
   bool is_in(arrow::Type::type id, arrow::TimeUnit::type unit) const {

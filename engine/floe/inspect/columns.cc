@@ -251,8 +251,8 @@ ArrayPtr value_array(size_t n, const Type& type, const DataTypePtr& arrow_type, 
   }
 }
 
-ArrayPtr struct_array(int64_t n, const DataTypePtr& type, arrow::ArrayVector children) {
-  return std::make_shared<arrow::StructArray>(type, n, std::move(children));
+ArrayPtr struct_array(int64_t n, const DataTypePtr& type, const arrow::ArrayVector& children) {
+  return std::make_shared<arrow::StructArray>(type, n, children);
 }
 
 ArrayPtr null_array(int64_t n, const DataTypePtr& type) { return check(arrow::MakeArrayOfNull(type, n), kWhat); }

@@ -53,7 +53,7 @@ ArrayPtr number_array(std::vector<T> values, const DataTypePtr& type) {
 }
 
 // Structs that are not null.
-ArrayPtr struct_array(int64_t n, const DataTypePtr& type, arrow::ArrayVector children);
+ArrayPtr struct_array(int64_t n, const DataTypePtr& type, const arrow::ArrayVector& children);
 
 ArrayPtr null_array(int64_t n, const DataTypePtr& type);
 ArrayPtr constant_array(int64_t n, const arrow::Scalar& value);

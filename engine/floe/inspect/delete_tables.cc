@@ -23,8 +23,6 @@
 namespace floe {
 namespace {
 
-constexpr std::string_view kWhat = "position deletes as Arrow";
-
 // Beside those of spec/metadata_columns.h; Java's.
 constexpr int32_t kContentOffsetId = 2147483641;
 constexpr int32_t kContentSizeId = 2147483640;

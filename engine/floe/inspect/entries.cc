@@ -157,7 +157,7 @@ ArrayPtr partition_array(const EntryRange& range, const Type& type, const DataTy
                                         manifest.file_path[range.begin + i], field.name, to_string(field.type)));
         }));
   }
-  return struct_array(range.size(), arrow_type, std::move(children));
+  return struct_array(range.size(), arrow_type, children);
 }
 
 }  // namespace floe

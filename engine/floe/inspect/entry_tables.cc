@@ -76,7 +76,7 @@ struct EntryRows {
       for (size_t i = 0; i < field.type.children->size(); ++i) {
         children.push_back(file_array(range, (*field.type.children)[i], type->field(static_cast<int>(i))->type()));
       }
-      return struct_array(range.size(), type, std::move(children));
+      return struct_array(range.size(), type, children);
     }
     if (field.name == "status") {
       std::vector<int32_t> values;
@@ -95,7 +95,7 @@ struct EntryRows {
     for (int i = 0; i < schema->num_fields(); ++i) {
       arrays.push_back(column(range, inspection->columns.fields[i], schema->field(i)->type()));
     }
-    const auto all = arrow::RecordBatch::Make(schema, range.size(), std::move(arrays));
+    auto all = arrow::RecordBatch::Make(schema, range.size(), std::move(arrays));
     const auto kept = std::count(keep.begin(), keep.end(), 1);
     if (keep.empty() || kept == range.size()) return all;
     std::vector<int32_t> rows;

@@ -14,8 +14,6 @@
 namespace floe {
 namespace {
 
-constexpr std::string_view kWhat = "readable_metrics as Arrow";
-
 bool has_metrics(const Field& field) { return field.type.is_primitive() && field.type.kind != TypeKind::kVariant; }
 
 // Where the items of a map belong: writers give keys in ascending order, mostly the same ones for each file.
@@ -159,9 +157,9 @@ ArrayPtr ReadableMetrics::of(const EntryRange& range) const {
     arrow::ArrayVector of_column;
     for (const arrow::ArrayVector& metric : metrics) of_column.push_back(metric[k]);
     const auto position = static_cast<int>(columns_[k].position);
-    children[position] = struct_array(range.size(), arrow_type_->field(position)->type(), std::move(of_column));
+    children[position] = struct_array(range.size(), arrow_type_->field(position)->type(), of_column);
   }
-  return struct_array(range.size(), arrow_type_, std::move(children));
+  return struct_array(range.size(), arrow_type_, children);
 }
 
 }  // namespace floe
