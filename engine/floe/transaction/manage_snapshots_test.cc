@@ -37,7 +37,7 @@ class ManageSnapshotsTest : public TransactionFolder {
         ->snapshot_id;
   }
 
-  const SnapshotRef& ref(const std::string& name) {
+  SnapshotRef ref(const std::string& name) {
     table_ = catalog_->now();
     return table_.metadata->refs.at(name);
   }
