@@ -120,7 +120,8 @@ void EqualityDeletes::add(Io& io, const DataFile& file, int64_t sequence_number,
   options.use_threads = false;
   options.stop = stop;
   FileContext context;
-  context.has_values = [](int32_t) { return true; };  // a key that it lacked would delete the rows where it is null
+  // A key that it lacked would delete the rows where it is null.
+  context.has_values = [](int32_t, bool) { return true; };
   const auto reader = read_data_file(io, file, options, context, name_mapping_json);
   while (const auto batch = check(reader->Next(), file.file_path)) add(batch->columns(), sequence_number);
 }

@@ -162,10 +162,10 @@ ColumnPlan plan_constant(const Field& field, Value value, const ParquetColumns& 
 }
 
 // Whether the file must have values of the field, or of any below it.
-bool must_have(const Field& field, const HasValues& has_values) {
-  if (!field.type.is_nested()) return has_values(field.id);
+bool must_have(const Field& field, const ParquetColumns& file) {
+  if (!field.type.is_nested()) return file.has_values(field.id, !file.has_ids);
   return std::any_of(field.type.children->begin(), field.type.children->end(),
-                     [&](const Field& child) { return must_have(child, has_values); });
+                     [&](const Field& child) { return must_have(child, file); });
 }
 
 ColumnPlan plan_member(const Field& field, const std::vector<Node>& siblings, const NameMapping& mapping,
@@ -180,7 +180,7 @@ ColumnPlan plan_member(const Field& field, const std::vector<Node>& siblings, co
   if (const Node* node = find_by_name(siblings, field, mapping, file)) {
     return plan_node(field, *node, below(mapping, node->field->name()), file);
   }
-  if (file.has_values && must_have(field, file.has_values)) {
+  if (file.has_values && must_have(field, file)) {
     fail(file, field, "is not in the file, although its manifest counts values of it: the file's footer is damaged");
   }
   return plan_constant(field, field.initial_default, file);

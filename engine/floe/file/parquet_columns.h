@@ -17,8 +17,9 @@
 namespace floe {
 
 // Whether a file must have values of a field (by id) that it seems to lack, because its manifest counts some. The
-// schema in a file's footer has no checksum: a damaged field id would make a column null without a word.
-using HasValues = std::function<bool(int32_t field_id)>;
+// schema in a file's footer has no checksum: a damaged field id would make a column null without a word. `by_name`: the
+// file has no ids, and the name mapping may have given the column's name to another one since.
+using HasValues = std::function<bool(int32_t field_id, bool by_name)>;
 
 // One Parquet file, as far as finding columns goes.
 struct ParquetColumns {

@@ -30,6 +30,7 @@ class ManifestCache : public testing::Test {
     for (int i = 0; i < files; ++i) {
       DataFile file;
       file.file_path = "s3://b/" + name + std::to_string(i);
+      file.record_count = i;
       file.value_counts = {{1, i}};
       writer.add({.file = file});
     }

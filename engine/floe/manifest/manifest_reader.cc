@@ -79,6 +79,16 @@ class StatsMaps {
   std::vector<ColumnStats> columns_;
 };
 
+// Of a field of a struct some writers (Java, for ORC) count only the values where there is a struct, and leave out the
+// rows where it is null, which are nulls of the field too. Such counts tell nothing of the rows.
+void forget_partial_counts(const Manifest& manifest, ColumnStats& column) {
+  for (size_t i = 0; i < manifest.size; ++i) {
+    int64_t& values = column.value_counts[i];
+    if (values == kNotKnown || manifest.record_count[i] < 0 || values == manifest.record_count[i]) continue;
+    values = column.null_counts[i] = kNotKnown;
+  }
+}
+
 // All maps of whole data files.
 class FileMaps {
  public:
@@ -318,7 +328,10 @@ std::shared_ptr<const Stats> ManifestReader::stats(const std::vector<int32_t>& f
   const size_t before = state_->stats == nullptr ? 0 : memory_of(*state_->stats);
   if (missing.empty() && state_->entries == nullptr) state_->decode_entries();
   if (!missing.empty()) {
-    for (ColumnStats& column : state_->decode_stats(missing)) stats->columns.push_back(std::move(column));
+    for (ColumnStats& column : state_->decode_stats(missing)) {
+      forget_partial_counts(*state_->entries, column);
+      stats->columns.push_back(std::move(column));
+    }
   }
   stats->size = state_->entries->size;
   state_->add_memory(std::max(memory_of(*stats), before) - before);

@@ -206,6 +206,17 @@ TEST(Manifest, StatisticsOfTheColumnsAskedFor) {
   EXPECT_EQ(more, reader->stats({}));
 }
 
+// Java counts the fields of ORC structs only where there is a struct.
+TEST(Manifest, CountsOfSomeOfTheRowsTellNothing) {
+  DataFile file = test_file("orc", 1, Value(), 10);
+  file.value_counts = {{1, 7}};
+  file.null_value_counts = {{1, 0}};
+  const auto stats = write({{.file = file}}).reader()->stats({1});
+  EXPECT_THAT(stats->columns[0].value_counts, ElementsAre(kNotKnown));
+  EXPECT_THAT(stats->columns[0].null_counts, ElementsAre(kNotKnown));
+  EXPECT_TRUE(stats->columns[0].lower_bounds.has(0));
+}
+
 TEST(Manifest, FilesWithoutStatisticsKeepTheColumnsAligned) {
   DataFile bare = test_file("bare", 1, Value());
   bare.value_counts = bare.null_value_counts = bare.nan_value_counts = {};

@@ -99,7 +99,9 @@ std::optional<std::vector<BatchStream>> ScanFiles::open(size_t i, Opening& openi
   context.partition_values = identity_values(manifest, partition);
   if (partition_type_) context.partition = partition_struct(manifest, partition, *partition_type_);
   if (manifest.sequence_number[entry] != kAbsent) context.data_sequence_number = manifest.sequence_number[entry];
-  context.has_values = [reader = part.reader, entry](int32_t field_id) { return has_values(*reader, entry, field_id); };
+  context.has_values = [reader = part.reader, entry](int32_t field_id, bool by_name) {
+    return !by_name && has_values(*reader, entry, field_id);
+  };
   const DataFile file = data_file(manifest, entry);
   ++counters_->files_read;
   try {
