@@ -595,6 +595,22 @@ def test_what_a_schema_was_and_when(table: FloeTable) -> None:
     assert "added column x (int)" in str(history[1])
 
 
+def test_a_staged_snapshot_that_merged_older_deletes_is_published(tmp_path: Path) -> None:
+    schema = Schema(NestedField(1, "id", LongType()))
+    properties = {"commit.manifest-merge.enabled": "true", "commit.manifest.min-count-to-merge": "3"}
+    table = Warehouse(tmp_path).ours.create_table("ns.t", schema, properties=properties)
+    table.append(ids(1))
+    for i in (2, 3):
+        table.apply_changes(ids(i), ids(), key_cols=["id"])
+    table.append(ids(), snapshot_properties={"wap.id": "monday"}, branch=None)
+    staged = table.snapshots()[-1].snapshot_id
+    (deletes,) = (m for m in table.inspect.manifests(snapshot_id=staged).to_pylist() if m["content"] == 1)
+    assert (deletes["added_snapshot_id"], deletes["existing_delete_files_count"]) == (staged, 2)
+    table.append(ids(4))
+    table.manage_snapshots().publish_changes("monday").commit()
+    assert read_ids(table) == [1, 2, 3, 4]
+
+
 def test_write_audit_publish(table: FloeTable) -> None:
     table.append(ids(1))
     table.append(ids(2), snapshot_properties={"wap.id": "monday"}, branch=None)

@@ -382,7 +382,7 @@ class Changes(RuleBasedStateMachine):
         if by_key and self.partitioned:
             return  # DuckDB fails ("Comparison on NULL values") on files with null partitions beside equality deletes
         if by_key and any(row["id"] is None for row in self.model.rows):
-            return  # DuckDB lost a row whose key is null to equality deletes that have no null
+            return  # DuckDB 1.5.5 drops rows with a null key if any later equality delete applies, null in it or not
         if self.version < 3 and not by_key:
             assert rows(self.warehouse.theirs.load_table("ns.t").scan().to_arrow()) == expected
         else:

@@ -1,4 +1,4 @@
-// Field ids for data files that carry none: the table property `schema.name-mapping.default`.
+// Field ids for data files that carry none, by the names of their columns.
 // Specification: "Column Projection", "Name Mapping Serialization".
 #pragma once
 
@@ -11,6 +11,9 @@
 #include "floe/spec/schema.h"
 
 namespace floe {
+
+// The table property that has the mapping, as JSON.
+inline constexpr std::string_view kNameMapping = "schema.name-mapping.default";
 
 struct MappedField {
   std::vector<std::string> names;

@@ -7,6 +7,7 @@
 
 #include "floe/error.h"
 #include "floe/file/deletion_vector.h"
+#include "floe/file/name_mapping.h"
 
 namespace floe {
 namespace {
@@ -50,7 +51,7 @@ DeleteLoader::DeleteLoader(const TableMetadata& table, const ScanPlan& plan, con
     : schemas_(newest_first(plan.schema, table.schemas)),
       plan_(plan),
       table_name_(options.table_name),
-      name_mapping_(string_property(table.properties, "schema.name-mapping.default", "")),
+      name_mapping_(string_property(table.properties, kNameMapping, "")),
       io_(std::move(io)),
       limit_(static_cast<size_t>(std::max<int64_t>(options.delete_bytes, 0))),
       stop_(options.stop) {}

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "floe/arrow_status.h"
+#include "floe/file/name_mapping.h"
 #include "floe/scan/metadata_columns.h"
 #include "floe/scan/partition.h"
 #include "floe/spec/metadata_columns.h"
@@ -15,7 +16,7 @@ ScanFiles::ScanFiles(const TableMetadata& table, ScanPlan plan, const ScanOption
                      std::shared_ptr<ScanCounters> counters)
     : plan_(std::move(plan)),
       table_name_(options.table_name),
-      name_mapping_(string_property(table.properties, "schema.name-mapping.default", "")),
+      name_mapping_(string_property(table.properties, kNameMapping, "")),
       io_(std::move(io)),
       counters_(counters ? std::move(counters) : std::make_shared<ScanCounters>()) {
   ParquetReadOptions read;

@@ -16,8 +16,6 @@
 namespace floe {
 namespace {
 
-constexpr std::string_view kNameMapping = "schema.name-mapping.default";
-
 void check_given_once(const std::vector<std::string>& locations, const std::string& table_name) {
   std::set<std::string_view> seen;
   for (const std::string& location : locations) {

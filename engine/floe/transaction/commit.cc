@@ -191,6 +191,12 @@ class CommitLoop {
 
 }  // namespace
 
+TableCommit commit_on(const TableMetadata& table) {
+  TableCommit commit;
+  if (!table.table_uuid.empty()) commit.requirements.emplace_back(AssertTableUuid{table.table_uuid});
+  return commit;
+}
+
 LoadedTable commit_with_retry(Catalog& catalog, LoadedTable base, const CommitBuilder& build,
                               const arrow::StopToken& stop) {
   return CommitLoop(catalog, std::move(base), build, stop).run();

@@ -14,6 +14,9 @@ namespace floe {
 // wrote and that nothing refers to are its own to remove.
 using CommitBuilder = std::function<TableCommit(const LoadedTable& base)>;
 
+// A commit yet without updates, which no other table of the same name takes.
+TableCommit commit_on(const TableMetadata& table);
+
 // Commits with retries (`commit.retry.num-retries`, `.min-wait-ms`, `.max-wait-ms`, `.total-timeout-ms`), exponential
 // backoff and jitter. Returns the table with the commit in it.
 //

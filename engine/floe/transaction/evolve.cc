@@ -12,11 +12,11 @@
 #include "floe/error.h"
 #include "floe/file/name_mapping.h"
 #include "floe/spec/schema_difference.h"
+#include "floe/transaction/commit.h"
 
 namespace floe {
 namespace {
 
-constexpr std::string_view kNameMapping = "schema.name-mapping.default";
 constexpr std::array<std::string_view, 3> kColumnProperties = {"write.metadata.metrics.column.",
                                                                "write.parquet.bloom-filter-enabled.column.",
                                                                "write.parquet.stats-enabled.column."};
@@ -28,12 +28,6 @@ constexpr std::array<std::string_view, 3> kColumnProperties = {"write.metadata.m
       fmt::format("table {}: Requirement failed: {} has changed: expected {}, found {}: another writer {}. Load the "
                   "table and make the change again",
                   to_string(base.identifier), what, expected, found, change));
-}
-
-TableCommit commit_on(const TableMetadata& table) {
-  TableCommit commit;
-  if (!table.table_uuid.empty()) commit.requirements.emplace_back(AssertTableUuid{table.table_uuid});
-  return commit;
 }
 
 // --- schema ----------------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <memory>
 #include <string_view>
 #include <utility>
@@ -10,6 +11,7 @@
 
 #include "floe/error.h"
 #include "floe/parallel.h"
+#include "floe/transaction/commit.h"
 #include "floe/transaction/entries.h"
 #include "floe/transaction/snapshot_summary.h"
 
@@ -57,9 +59,10 @@ TableRequirement is_where_it_is(const TableMetadata& table, const std::string& n
 }
 
 void add(Transaction& transaction, std::vector<TableRequirement> requirements, std::vector<TableUpdate> updates) {
-  const std::string& uuid = staged(transaction).table_uuid;
-  if (!uuid.empty()) requirements.insert(requirements.begin(), AssertTableUuid{uuid});
-  transaction.add(TableCommit{.requirements = std::move(requirements), .updates = std::move(updates)});
+  TableCommit commit = commit_on(staged(transaction));
+  std::ranges::move(requirements, std::back_inserter(commit.requirements));
+  commit.updates = std::move(updates);
+  transaction.add(std::move(commit));
 }
 
 void put(Transaction& transaction, const std::string& name, const SnapshotRef& ref) {
@@ -194,8 +197,7 @@ class CherryPickStep : public Step {
     const SnapshotRef* found = find_ref(table, main);
     SnapshotRef ref = found ? *found : SnapshotRef{};
     ref.snapshot_id = picked.snapshot_id;
-    TableCommit commit;
-    if (!table.table_uuid.empty()) commit.requirements.emplace_back(AssertTableUuid{table.table_uuid});
+    TableCommit commit = commit_on(table);
     commit.requirements.push_back(is_where_it_is(table, main));
     commit.updates.emplace_back(SetSnapshotRef{main, ref});
     return commit;

@@ -10,6 +10,7 @@
 
 #include "floe/error.h"
 #include "floe/parallel.h"
+#include "floe/transaction/commit.h"
 #include "floe/transaction/entries.h"
 #include "floe/transaction/snapshot_summary.h"
 
@@ -192,8 +193,7 @@ TableCommit SnapshotProducer::commit_of(const LoadedTable& base, Snapshot snapsh
   ref.snapshot_id = snapshot.snapshot_id;
 
   const Snapshot* head = snapshot_by_ref(table, change_.branch);
-  TableCommit commit;
-  if (!table.table_uuid.empty()) commit.requirements.emplace_back(AssertTableUuid{table.table_uuid});
+  TableCommit commit = commit_on(table);
   commit.requirements.emplace_back(
       AssertRefSnapshotId{change_.branch, head ? std::optional(head->snapshot_id) : std::nullopt});
   commit.updates.emplace_back(AddSnapshot{std::move(snapshot)});

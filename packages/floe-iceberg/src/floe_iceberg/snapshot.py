@@ -201,7 +201,7 @@ class FloeManageSnapshots(ManageSnapshots):
         return self
 
     def _commit(self) -> UpdatesAndRequirements:
-        return (), ()
+        raise NotImplementedError("only floe's transactions take these changes")
 
     def commit(self) -> None:
         """Leave the changes with the transaction; on a table, commit them."""

@@ -167,7 +167,7 @@ class FloeTransaction(Transaction):
         """
         stream = arrow_stream(df)
         if branch is None or self._is_pyicebergs(stream):
-            refuse_engines_options(mode=mode, isolation=isolation)
+            refuse_engines_options(self._state, mode=mode, isolation=isolation)
             super().overwrite(df, overwrite_filter, dict(snapshot_properties), case_sensitive, branch)
         elif isinstance(overwrite_filter, AlwaysFalse):
             self.append(df, snapshot_properties, branch)
@@ -199,7 +199,7 @@ class FloeTransaction(Transaction):
         """
         stream = arrow_stream(df)
         if branch is None or self._is_pyicebergs(stream):
-            refuse_engines_options(isolation=isolation)
+            refuse_engines_options(self._state, isolation=isolation)
             super().dynamic_partition_overwrite(df, dict(snapshot_properties), branch)
             return
         with Source(stream) as source:
@@ -233,7 +233,7 @@ class FloeTransaction(Transaction):
             InvalidArgumentError: The filter does not parse, or names a column that is not there.
         """
         if branch is None or self._is_pyicebergs():
-            refuse_engines_options(mode=mode, isolation=isolation)
+            refuse_engines_options(self._state, mode=mode, isolation=isolation)
             super().delete(delete_filter, dict(snapshot_properties), case_sensitive, branch, _isolation_operation)
             return
         found = self._begin().delete(
@@ -287,6 +287,7 @@ class FloeTransaction(Transaction):
         stream = arrow_stream(df)
         if branch is None or self._is_pyicebergs(stream):
             refuse_engines_options(
+                self._state,
                 when_matched_delete=when_matched_delete or None,
                 mode=mode,
                 isolation=isolation,
@@ -526,13 +527,13 @@ def upsert_result(counts: UpsertCounts) -> FloeUpsertResult:
     )
 
 
-def refuse_engines_options(**options: object) -> None:
+def refuse_engines_options(state: TableState, **options: object) -> None:
     """Raises NotImplementedError for options of the engine where PyIceberg's own code makes a change."""
     given = [name for name, value in options.items() if value is not None]
     if given:
         raise NotImplementedError(
-            f"{', '.join(given)}: this is PyIceberg's own code (for the branch None, or where Python code "
-            "decides how rows are written), which has no such options; leave them out"
+            f"{'.'.join(state.identifier)}: {', '.join(given)}: this is PyIceberg's own code (for the branch None, or "
+            "where Python code decides how rows are written), which has no such options; leave them out"
         )
 
 
