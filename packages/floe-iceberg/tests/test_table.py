@@ -39,8 +39,8 @@ from pyiceberg.types import (
 
 import floe_engine
 from floe_iceberg import FloeCatalog, FloeScan, FloeTable
+from floe_iceberg.changes import FloeUpsertResult
 from floe_iceberg.table import FloeStaticTable
-from floe_iceberg.transaction import FloeUpsertResult
 
 ex: Any = pyiceberg.expressions  # whose constructors take more than they are typed for
 SCHEMA = Schema(NestedField(1, "id", LongType()), NestedField(2, "text", StringType()))

@@ -13,10 +13,11 @@ A program written for PyIceberg changes one line, the catalog that it loads:
 from __future__ import annotations
 
 from floe_iceberg.catalog import FloeCatalog, load_catalog
+from floe_iceberg.changes import FloeUpsertResult
 from floe_iceberg.inspect import FloeInspect
 from floe_iceberg.scan import FloeScan
 from floe_iceberg.table import FloeTable
-from floe_iceberg.transaction import FloeTransaction, FloeUpsertResult
+from floe_iceberg.transaction import FloeTransaction
 
 __version__ = "0.1.0"
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 from pyiceberg.catalog import Catalog
 from pyiceberg.expressions import BooleanExpression
 from pyiceberg.io import FileIO
-from pyiceberg.table import ALWAYS_TRUE, IncrementalAppendScan, StagedTable, StaticTable, Table, UpsertResult
+from pyiceberg.table import ALWAYS_TRUE, IncrementalAppendScan, StagedTable, StaticTable, Table
 from pyiceberg.table.metadata import TableMetadata
-from pyiceberg.table.refs import MAIN_BRANCH
 from pyiceberg.table.snapshots import Snapshot
 from pyiceberg.table.update import TableRequirement, TableUpdate
 from pyiceberg.table.update.sorting import UpdateSortOrder
@@ -19,6 +19,7 @@ from pyiceberg.typedef import EMPTY_DICT, Identifier, Properties
 
 import floe_engine
 from floe_engine import UpsertOptions
+from floe_iceberg.changes import RowChanges
 from floe_iceberg.errors import InvalidArgumentError, NotFoundError
 from floe_iceberg.inspect import FloeInspect
 from floe_iceberg.partition import FloeUpdateSpec
@@ -26,22 +27,14 @@ from floe_iceberg.scan import FloeScan
 from floe_iceberg.schema import FloeUpdateSchema, SchemaVersion, schema_history
 from floe_iceberg.snapshot import FloeManageSnapshots
 from floe_iceberg.state import TableState
-from floe_iceberg.transaction import (
-    FloeTransaction,
-    Isolation,
-    RowMode,
-    Source,
-    arrow_stream,
-    commits_elsewhere,
-    refuse_version_3,
-    upsert_result,
-)
+from floe_iceberg.transaction import FloeTransaction, commits_elsewhere, refuse_version_3
 
 if TYPE_CHECKING:
+    from floe_engine._core import UpsertCounts
     from floe_iceberg.catalog import FloeCatalog
 
 
-class FloeTable(Table):
+class FloeTable(RowChanges, Table):
     """A PyIceberg table whose work the engine does.
 
     What the engine does not do yet runs PyIceberg's own code and commits through the engine, for tables of format
@@ -254,187 +247,6 @@ class FloeTable(Table):
         """Changes that are committed together."""
         return FloeTransaction(self)
 
-    def append(
-        self, df: Any, snapshot_properties: Mapping[str, str] = EMPTY_DICT, branch: str | None = MAIN_BRANCH
-    ) -> None:
-        """Add rows as one snapshot, in bounded memory. All of them or none.
-
-        Args:
-            df: Any Arrow stream: a ``pyarrow.Table`` or ``RecordBatchReader``, a Polars frame, a DuckDB result.
-            snapshot_properties: What to note in the snapshot's summary.
-            branch: The branch to add to; None: the snapshot is of no branch yet (write, audit, publish).
-
-        Example:
-            >>> table.append(pyarrow.table({"carrier": ["UA"], "dep_delay": [2]}))  # doctest: +SKIP
-
-        Raises:
-            InvalidArgumentError: The rows do not fit the table; the message lists every column that does not.
-            CommitFailedError: Other writers were first, again and again.
-            CommitStateUnknownError: The answer to the commit was lost.
-        """
-        with self.transaction() as transaction:
-            transaction.append(df, snapshot_properties, branch)
-
-    def overwrite(
-        self,
-        df: Any,
-        overwrite_filter: BooleanExpression | str = ALWAYS_TRUE,
-        snapshot_properties: Mapping[str, str] = EMPTY_DICT,
-        case_sensitive: bool = True,
-        branch: str | None = MAIN_BRANCH,
-        *,
-        mode: RowMode | None = None,
-        isolation: Isolation | None = None,
-    ) -> None:
-        """Replace the rows that match by others, as one snapshot (see :meth:`FloeTransaction.overwrite`).
-
-        Example:
-            >>> table.overwrite(january, "day >= '2013-01-01' and day < '2013-02-01'")  # doctest: +SKIP
-
-        Raises:
-            InvalidArgumentError: The rows do not fit the table, or the filter names a column that is not there.
-            ConflictFoundError: Others added rows that match, or changed files that hold some.
-        """
-        with self.transaction() as transaction:
-            transaction.overwrite(
-                df, overwrite_filter, snapshot_properties, case_sensitive, branch, mode=mode, isolation=isolation
-            )
-
-    def dynamic_partition_overwrite(
-        self,
-        df: Any,
-        snapshot_properties: Mapping[str, str] = EMPTY_DICT,
-        branch: str | None = MAIN_BRANCH,
-        *,
-        isolation: Isolation | None = None,
-    ) -> None:
-        """Replace the partitions into which the rows fall, as one snapshot.
-
-        Raises:
-            InvalidArgumentError: The rows do not fit the table, or it is not partitioned.
-            ConflictFoundError: Others added rows to these partitions.
-        """
-        with self.transaction() as transaction:
-            transaction.dynamic_partition_overwrite(df, snapshot_properties, branch, isolation=isolation)
-
-    def delete(
-        self,
-        delete_filter: BooleanExpression | str = ALWAYS_TRUE,
-        snapshot_properties: Mapping[str, str] = EMPTY_DICT,
-        case_sensitive: bool = True,
-        branch: str | None = MAIN_BRANCH,
-        *,
-        mode: RowMode | None = None,
-        isolation: Isolation | None = None,
-    ) -> None:
-        """Delete the rows that match, as one snapshot (see :meth:`FloeTransaction.delete`).
-
-        Example:
-            >>> table.delete("carrier = 'UA'", mode="merge-on-read")  # doctest: +SKIP
-
-        Raises:
-            InvalidArgumentError: The filter does not parse, or names a column that is not there.
-            ConflictFoundError: Others added rows that match, or changed files that hold some.
-        """
-        with self.transaction() as transaction:
-            transaction.delete(
-                delete_filter, snapshot_properties, case_sensitive, branch, mode=mode, isolation=isolation
-            )
-
-    def upsert(
-        self,
-        df: Any,
-        join_cols: list[str] | None = None,
-        when_matched_update_all: bool = True,
-        when_not_matched_insert_all: bool = True,
-        case_sensitive: bool = True,
-        branch: str | None = MAIN_BRANCH,
-        snapshot_properties: Mapping[str, str] = EMPTY_DICT,
-        *,
-        when_matched_delete: bool = False,
-        mode: RowMode | None = None,
-        isolation: Isolation | None = None,
-        source_bytes: int | None = None,
-    ) -> UpsertResult:
-        """Update the rows that have the same key as a new one and differ from it, and insert those that have none.
-
-        One snapshot, or none if nothing changes (see :meth:`FloeTransaction.upsert`). If others change the same rows
-        meanwhile, it is done again on what they made of the table.
-
-        Example:
-            >>> result = table.upsert(corrections, join_cols=["flight_id"], mode="merge-on-read")  # doctest: +SKIP
-            >>> result.rows_updated, result.rows_inserted  # doctest: +SKIP
-            (12, 3)
-
-        Raises:
-            InvalidArgumentError: Two new rows have the same key, rows do not fit the table, or a key column is missing.
-            CommitFailedError: Other writers were first, again and again.
-        """
-        transaction = self.transaction()
-        stream = arrow_stream(df)
-        if branch is None or transaction._is_pyicebergs(stream):
-            with transaction:
-                return transaction.upsert(
-                    df,
-                    join_cols,
-                    when_matched_update_all,
-                    when_not_matched_insert_all,
-                    case_sensitive,
-                    branch,
-                    snapshot_properties,
-                    when_matched_delete=when_matched_delete,
-                    mode=mode,
-                    isolation=isolation,
-                    source_bytes=source_bytes,
-                )
-        with Source(stream) as source:
-            handle, counts = self._state.handle.upsert(
-                source,
-                UpsertOptions(
-                    keys=join_cols or [],
-                    case_sensitive=case_sensitive,
-                    update_matched=when_matched_update_all and not when_matched_delete,
-                    delete_matched=when_matched_delete,
-                    insert_unmatched=when_not_matched_insert_all,
-                    snapshot_properties=snapshot_properties,
-                    branch=branch,
-                    mode=mode,
-                    isolation=isolation,
-                    source_bytes=source_bytes,
-                ),
-            )
-        self._move_to(handle)
-        return upsert_result(counts)
-
-    def apply_changes(
-        self,
-        upserts: Any = None,
-        deletes: Any = None,
-        key_cols: list[str] | None = None,
-        snapshot_properties: Mapping[str, str] = EMPTY_DICT,
-        branch: str = MAIN_BRANCH,
-        *,
-        case_sensitive: bool = True,
-    ) -> None:
-        """Replace and delete rows by key without reading the table, as one snapshot: for streams of changes.
-
-        See :meth:`FloeTransaction.apply_changes`, also for what it costs readers.
-
-        Example:
-            >>> table.apply_changes(upserts=changed, deletes=gone, key_cols=["flight_id"])  # doctest: +SKIP
-
-        Raises:
-            InvalidArgumentError: A key stands in several upserts, or in an upsert and a delete; rows do not fit the
-                table; a key column is missing, or is of floating point.
-            NotSupported: The table is of format version 1, or its partition columns are not among the key's.
-            ConflictFoundError: Others added rows under another partitioning, which the deletes do not reach.
-            CommitFailedError: Other writers were first, again and again.
-        """
-        with self.transaction() as transaction:
-            transaction.apply_changes(
-                upserts, deletes, key_cols, snapshot_properties, branch, case_sensitive=case_sensitive
-            )
-
     def update_schema(self, allow_incompatible_changes: bool = False, case_sensitive: bool = True) -> FloeUpdateSchema:
         """Changes of columns as one commit (see :class:`~floe_iceberg.schema.FloeUpdateSchema`).
 
@@ -478,6 +290,16 @@ class FloeTable(Table):
             >>> table.manage_snapshots().create_tag(snapshot_id, "end-of-2013").commit()  # doctest: +SKIP
         """
         return FloeTransaction(self, autocommit=True).manage_snapshots()
+
+    @contextmanager
+    def _change(self) -> Iterator[FloeTransaction]:
+        with self.transaction() as transaction:
+            yield transaction
+
+    def _upsert(self, source: Any, options: UpsertOptions) -> UpsertCounts:
+        handle, counts = self._state.handle.upsert(source, options)
+        self._move_to(handle)
+        return counts
 
     def _move_to(self, handle: floe_engine.Table) -> None:
         self._state = TableState(self.catalog, self._identifier, handle)
