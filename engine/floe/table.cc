@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "floe/catalog/metadata_file.h"
 #include "floe/error.h"
 
 namespace floe {
@@ -18,6 +19,18 @@ Table Table::load(CatalogPtr catalog, const TableIdentifier& identifier) {
 
 Table Table::create(CatalogPtr catalog, const TableIdentifier& identifier, NewTable definition) {
   LoadedTable loaded = catalog->create_table(identifier, std::move(definition));
+  return {std::move(catalog), std::move(loaded)};
+}
+
+Table Table::open(const std::string& location, const Properties& properties) {
+  Properties catalog_properties = properties;  // what they say about access to files counts, nothing else
+  catalog_properties["type"] = "in-memory";
+  catalog_properties.erase("uri");
+  CatalogPtr catalog = open_catalog("static-table", catalog_properties);
+  LoadedTable loaded{.identifier = {{"static-table"}, location}};
+  const IoPtr io = make_io(properties);
+  loaded.metadata_location = loaded.identifier.name = find_metadata(*io, location);
+  loaded.metadata = read_metadata(*io, loaded.metadata_location);
   return {std::move(catalog), std::move(loaded)};
 }
 

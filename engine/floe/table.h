@@ -36,6 +36,9 @@ class Table {
  public:
   static Table load(CatalogPtr catalog, const TableIdentifier& identifier);
   static Table create(CatalogPtr catalog, const TableIdentifier& identifier, NewTable definition);
+  // A table that is read without its catalog, by its metadata file or its folder (catalog/metadata_file.h). It stays as
+  // it is, and no catalog would take its commits: they throw NoSuchTable.
+  static Table open(const std::string& location, const Properties& properties = {});
   Table(CatalogPtr catalog, LoadedTable loaded);
 
   const TableIdentifier& identifier() const { return loaded_.identifier; }

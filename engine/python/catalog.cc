@@ -72,6 +72,9 @@ void bind_catalog(nb::module_& m) {
   m.def("open_catalog", &open_catalog, nb::arg("name"), nb::arg("properties"), nogil(),
         "Opens the catalog that the properties describe.");
 
+  m.def("open_table", &Table::open, nb::arg("location"), nb::arg("properties"), nogil(),
+        "Opens a table without its catalog, for reading, by its metadata file or its folder.");
+
   nb::class_<Catalog>(m, "Catalog", "Which tables there are. Safe to use from many threads.")
       .def_prop_ro("name", [](const Catalog& self) { return self.name(); })
       .def("create_namespace", &Catalog::create_namespace, nb::arg("namespace"), nb::arg("properties"), nogil())

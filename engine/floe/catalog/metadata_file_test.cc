@@ -113,5 +113,60 @@ TEST(MetadataFile, ErrorsNameTheFile) {
   }
 }
 
+std::string found(Io& io, const std::string& location) {
+  const std::string file = find_metadata(io, location);
+  return file.substr(file.rfind('/') + 1);
+}
+
+TEST(FindMetadata, TheHintDecides) {
+  const TestFolder folder;
+  const IoPtr io = make_io({});
+  const std::string metadata = folder.uri() + "/metadata/";
+  for (const char* name : {"v1.metadata.json", "v2.gz.metadata.json", "v3.metadata.json.gz", "v5.metadata.json",
+                           "00009-a.metadata.json", "custom.metadata.json"}) {
+    io->write(metadata + name, "{}");
+  }
+  const auto with_hint = [&](std::string_view hint) {
+    io->remove(metadata + "version-hint.text");
+    io->write(metadata + "version-hint.text", hint);
+    return found(*io, folder.uri());
+  };
+  EXPECT_EQ(with_hint("1"), "v3.metadata.json.gz");  // the hint is late
+  EXPECT_EQ(with_hint("3\n"), "v3.metadata.json.gz");
+  EXPECT_EQ(with_hint("5"), "v5.metadata.json");
+  EXPECT_EQ(with_hint("00009-a.metadata.json"), "00009-a.metadata.json");
+  EXPECT_EQ(with_hint("00009-a"), "00009-a.metadata.json");
+  EXPECT_EQ(with_hint("custom"), "custom.metadata.json");
+  for (const char* gone : {"4", "v", "x.metadata.json", "99999999999999999999"}) {
+    EXPECT_THROW(with_hint(gone), NotFound) << gone;
+  }
+  for (const std::string& bad : {std::string(), std::string("../../etc/x"), std::string(5000, '1')}) {
+    EXPECT_THROW(with_hint(bad), CorruptFile) << bad.substr(0, 20);
+  }
+}
+
+TEST(FindMetadata, WithoutAHintItIsTheNewest) {
+  const TestFolder folder;
+  const IoPtr io = make_io({});
+  const std::string metadata = folder.uri() + "/metadata/";
+  EXPECT_THROW(find_metadata(*io, folder.uri()), NotFound);
+  for (const char* name :
+       {"snap-9.avro", "x.metadata.json", "99.avro", "v-1.metadata.json", ".00099-a.metadata.json"}) {
+    io->write(metadata + name, "{}");
+    EXPECT_THROW(find_metadata(*io, folder.uri()), NotFound) << name;
+  }
+  for (const char* name :
+       {"00009-a.metadata.json", "00010-b.gz.metadata.json", "v11.metadata.json", "100000-a.metadata.json.gz"}) {
+    io->write(metadata + name, "{}");
+    EXPECT_EQ(found(*io, folder.uri() + "//"), name);
+  }
+  // Two of one number: one of a commit that failed, or of two that raced.
+  io->write(metadata + "100000-0.metadata.json", "{}");
+  const auto later = std::filesystem::last_write_time(folder.path() + "/metadata/100000-a.metadata.json.gz");
+  std::filesystem::last_write_time(folder.path() + "/metadata/100000-0.metadata.json", later + std::chrono::hours(1));
+  EXPECT_EQ(found(*io, folder.uri()), "100000-0.metadata.json");
+  EXPECT_EQ(find_metadata(*io, "s3://b/t/v1.metadata.json"), "s3://b/t/v1.metadata.json");
+}
+
 }  // namespace
 }  // namespace floe

@@ -534,6 +534,16 @@ def open_catalog(name: str, properties: Mapping[str, str]) -> Catalog:
         NotSupported: The engine has no such type of catalog.
     """
 
+def open_table(location: str, properties: Mapping[str, str]) -> Table:
+    """Opens a table without its catalog, for reading, by its metadata file or its folder.
+
+    A folder's is the one that ``metadata/version-hint.text`` names, else the newest.
+
+    Raises:
+        NotFound: There is no such file, or the folder has no metadata file.
+        CorruptFile: The file cannot be read as metadata.
+    """
+
 def register_errors(classes: Mapping[str, type[BaseException]]) -> None:
     """Raise these classes, each a subclass of the engine's error whose name is its key, instead of the engine's.
 

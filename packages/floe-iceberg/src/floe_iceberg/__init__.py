@@ -16,9 +16,19 @@ from floe_iceberg.catalog import FloeCatalog, load_catalog
 from floe_iceberg.changes import FloeUpsertResult
 from floe_iceberg.inspect import FloeInspect
 from floe_iceberg.scan import FloeScan
+from floe_iceberg.table import FloeStaticTable as StaticTable
 from floe_iceberg.table import FloeTable
 from floe_iceberg.transaction import FloeTransaction
 
 __version__ = "0.1.0"
 
-__all__ = ["FloeCatalog", "FloeInspect", "FloeScan", "FloeTable", "FloeTransaction", "FloeUpsertResult", "load_catalog"]
+__all__ = [
+    "FloeCatalog",
+    "FloeInspect",
+    "FloeScan",
+    "FloeTable",
+    "FloeTransaction",
+    "FloeUpsertResult",
+    "StaticTable",
+    "load_catalog",
+]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 from pydantic import ValidationError
@@ -103,12 +103,13 @@ def engine_of(catalog: Catalog) -> floe_engine.Catalog:
     """The engine's side of a catalog; of one that is not ours, such as a static table's, what reads files for it."""
     from floe_iceberg.catalog import FloeCatalog
 
-    return catalog.handle if isinstance(catalog, FloeCatalog) else _reader()
+    return catalog.handle if isinstance(catalog, FloeCatalog) else _reader(tuple(sorted(catalog.properties.items())))
 
 
-@cache
-def _reader() -> floe_engine.Catalog:
-    return floe_engine.open_catalog("reader", {"type": "in-memory", "warehouse": "file:///nowhere"})
+@lru_cache(maxsize=8)
+def _reader(properties: tuple[tuple[str, str], ...]) -> floe_engine.Catalog:
+    access = {key: value for key, value in properties if key != "uri"}
+    return floe_engine.open_catalog("reader", {**access, "type": "in-memory", "warehouse": "file:///nowhere"})
 
 
 def _rebuild(

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from pyiceberg.catalog import Catalog
+from pyiceberg.catalog.noop import NoopCatalog
 from pyiceberg.expressions import BooleanExpression
 from pyiceberg.io import FileIO
 from pyiceberg.table import ALWAYS_TRUE, IncrementalAppendScan, StagedTable, StaticTable, Table
@@ -32,6 +35,9 @@ from floe_iceberg.transaction import FloeTransaction, commits_elsewhere, refuse_
 if TYPE_CHECKING:
     from floe_engine._core import UpsertCounts
     from floe_iceberg.catalog import FloeCatalog
+
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
 
 class FloeTable(RowChanges, Table):
@@ -59,7 +65,7 @@ class FloeTable(RowChanges, Table):
         self._hold(TableState(catalog, identifier, None, metadata, metadata_location, io, config))
 
     @classmethod
-    def of(cls, state: TableState) -> FloeTable:
+    def of(cls, state: TableState) -> Self:
         """The table in one state."""
         table = cls.__new__(cls)
         table._hold(state)
@@ -245,7 +251,10 @@ class FloeTable(RowChanges, Table):
 
     def transaction(self) -> FloeTransaction:
         """Changes that are committed together."""
-        return FloeTransaction(self)
+        return self._begin()
+
+    def _begin(self, autocommit: bool = False) -> FloeTransaction:
+        return FloeTransaction(self, autocommit)
 
     def update_schema(self, allow_incompatible_changes: bool = False, case_sensitive: bool = True) -> FloeUpdateSchema:
         """Changes of columns as one commit (see :class:`~floe_iceberg.schema.FloeUpdateSchema`).
@@ -258,7 +267,7 @@ class FloeTable(RowChanges, Table):
             >>> with table.update_schema() as update:  # doctest: +SKIP
             ...     update.add_column("gate", StringType())
         """
-        return FloeTransaction(self, autocommit=True).update_schema(allow_incompatible_changes, case_sensitive)
+        return self._begin(autocommit=True).update_schema(allow_incompatible_changes, case_sensitive)
 
     def schema_history(self) -> list[SchemaVersion]:
         """The table's schemas in the order in which they were current: since when, and what was changed.
@@ -277,11 +286,11 @@ class FloeTable(RowChanges, Table):
         Example:
             >>> table.update_spec().add_field("time_hour", "month").commit()  # doctest: +SKIP
         """
-        return FloeTransaction(self, autocommit=True).update_spec(case_sensitive)
+        return self._begin(autocommit=True).update_spec(case_sensitive)
 
     def update_sort_order(self, case_sensitive: bool = True) -> UpdateSortOrder:
         """A new sort order (see :class:`~floe_iceberg.partition.FloeUpdateSortOrder`)."""
-        return FloeTransaction(self, autocommit=True).update_sort_order(case_sensitive)
+        return self._begin(autocommit=True).update_sort_order(case_sensitive)
 
     def manage_snapshots(self) -> FloeManageSnapshots:
         """Changes of branches, tags and the current snapshot (see :class:`~floe_iceberg.snapshot.FloeManageSnapshots`).
@@ -289,7 +298,7 @@ class FloeTable(RowChanges, Table):
         Example:
             >>> table.manage_snapshots().create_tag(snapshot_id, "end-of-2013").commit()  # doctest: +SKIP
         """
-        return FloeTransaction(self, autocommit=True).manage_snapshots()
+        return self._begin(autocommit=True).manage_snapshots()
 
     @contextmanager
     def _change(self) -> Iterator[FloeTransaction]:
@@ -318,14 +327,45 @@ class FloeTable(RowChanges, Table):
 
 
 class FloeStaticTable(FloeTable, StaticTable):
-    """A table without a catalog, read from its metadata file.
+    """A table that is read without its catalog. It stays as it was found, and cannot be changed.
 
     Example:
-        >>> FloeStaticTable.from_metadata("/warehouse/t/metadata/v3.metadata.json").scan().count()  # doctest: +SKIP
+        >>> table = FloeStaticTable.from_metadata("/warehouse/flights/departures")  # doctest: +SKIP
+        >>> table.scan("dep_delay > 60", as_of=datetime(2026, 1, 1, tzinfo=UTC)).to_arrow()  # doctest: +SKIP
     """
 
+    @classmethod
+    def from_metadata(cls, metadata_location: str | os.PathLike[str], properties: Properties = EMPTY_DICT) -> Self:
+        """Open a table by its metadata file, or by its folder.
+
+        Of a folder it is the file that ``metadata/version-hint.text`` names, else the newest by number, then by time.
+
+        Args:
+            metadata_location: The file or the folder, as a URI or a path.
+            properties: Access to the table's files, as for a catalog.
+
+        Raises:
+            NotFoundError: There is no such file, or the folder has no metadata file.
+            CorruptFileError: The file cannot be read as metadata.
+            NotImplementedError: The location is in a store that the engine cannot reach yet.
+        """
+        location = os.fspath(metadata_location)
+        if not _SCHEME.match(location):
+            location = os.path.abspath(location)
+        handle = floe_engine.open_table(location, properties)
+        return cls.of(TableState(NoopCatalog("static-table", **properties), tuple(handle.identifier), handle))
+
     def refresh(self) -> FloeTable:
-        raise NotImplementedError("a table without a catalog stays as it was read")
+        raise NotImplementedError(f"{self.metadata_location}: a table without its catalog stays as it was found")
+
+    def _begin(self, autocommit: bool = False) -> FloeTransaction:
+        raise floe_engine.NotSupported(
+            f"{self.metadata_location}: a table without its catalog is only read; load it from its catalog to change "
+            "it, or register it with one (register_table)"
+        )
+
+    def _do_commit(self, updates: tuple[TableUpdate, ...], requirements: tuple[TableRequirement, ...]) -> None:
+        self._begin()
 
 
 class FloeStagedTable(StagedTable, FloeTable):
