@@ -15,12 +15,16 @@ from floe_core import (
     HealthState,
     NotSupportedError,
     PluginConfigurationError,
+    SchemaChange,
+    SchemaChangeType,
+    SchemaEvolution,
     SchemaField,
     StoragePlugin,
     TableConfig,
     TableSchema,
 )
 from floe_iceberg.catalog import FloeCatalog
+from floe_iceberg.errors import IncompatibleSchemaChangeError, InvalidArgumentError
 from floe_iceberg.plugin import IcebergStorageConfig, IcebergStoragePlugin
 
 CONFIG = TableConfig(
@@ -106,6 +110,79 @@ def test_iceberg_snapshots_are_named_or_made(tmp_path: Path) -> None:
         plugin.create_snapshot(table, "release")
 
 
+def evolution(*changes: dict[str, Any], allow: bool = False) -> SchemaEvolution:
+    return SchemaEvolution.model_validate({"changes": changes, "allow_incompatible_changes": allow})
+
+
+@pytest.mark.requirement("REQ-044")
+def test_iceberg_columns_change_as_one_commit(tmp_path: Path) -> None:
+    plugin = iceberg(tmp_path)
+    table = plugin.append(plugin.create_table(CONFIG), ROWS)
+    before = table.current_snapshot()
+    gate = {
+        "field_id": 1,
+        "name": "gate",
+        "field_type": "decimal",
+        "precision": 4,
+        "scale": 1,
+        "doc": "where it leaves",
+    }
+    changes = evolution(
+        {"change_type": "add_column", "field": gate},
+        {"change_type": "rename_column", "old_name": "price", "new_name": "fare"},
+        {
+            "change_type": "widen_type",
+            "column_name": "price",
+            "new_type": "decimal",
+            "target_precision": 18,
+            "target_scale": 2,
+        },
+        {"change_type": "make_optional", "source_column": "id"},
+        {"change_type": "update_doc", "source_column": "id", "new_doc": "of the flight"},
+    )
+    assert plugin.evolve_schema(table, changes) is table
+    columns = {field.name: (str(field.field_type), field.required, field.doc) for field in table.schema().fields}
+    assert columns == {
+        "id": ("long", False, "of the flight"),
+        "fare": ("decimal(18, 2)", False, None),
+        "gate": ("decimal(4, 1)", False, "where it leaves"),
+    }
+    assert table.current_snapshot() == before
+    assert len(table.schema_history()) == 2
+    assert plugin.load_table("ns.t").scan().to_arrow().to_pydict() == {
+        "id": [1, 2],
+        "fare": [None] * 2,
+        "gate": [None] * 2,
+    }
+
+
+@pytest.mark.requirement("REQ-044")
+def test_iceberg_columns_go_only_when_that_is_allowed(tmp_path: Path) -> None:
+    plugin = iceberg(tmp_path)
+    table = plugin.create_table(CONFIG)
+    doc = {"change_type": "update_doc", "source_column": "id", "new_doc": "changed"}
+    drop = {"change_type": "delete_column", "source_column": "price"}
+    gate = {
+        "change_type": "add_column",
+        "field": {"field_id": 3, "name": "gate", "field_type": "int", "required": True},
+    }
+    with pytest.raises(
+        IncompatibleSchemaChangeError, match=r"ns\.t: deleting column price .*allow_incompatible_changes"
+    ):
+        plugin.evolve_schema(table, evolution(doc, drop))
+    with pytest.raises(IncompatibleSchemaChangeError, match=r"ns\.t: required column gate"):
+        plugin.evolve_schema(table, evolution(doc, gate))
+    with pytest.raises(InvalidArgumentError, match="nothing"):
+        plugin.evolve_schema(table, evolution(doc, {**drop, "source_column": "nothing"}, allow=True))
+    with pytest.raises(InvalidArgumentError, match="id"):
+        plugin.evolve_schema(
+            table, evolution(doc, {"change_type": "widen_type", "source_column": "id", "target_type": "int"})
+        )
+    assert [field.doc for field in plugin.load_table("ns.t").schema().fields] == [None, None]
+    plugin.evolve_schema(table, evolution(drop, gate, allow=True))
+    assert [field.name for field in plugin.load_table("ns.t").schema().fields] == ["id", "gate"]
+
+
 @pytest.mark.requirement("REQ-041")
 def test_append_keeps_what_is_there(plugin: StoragePlugin) -> None:
     table = plugin.append(plugin.create_table(CONFIG), ROWS)
@@ -120,8 +197,9 @@ def test_what_is_not_there(plugin: StoragePlugin) -> None:
 
 def test_what_a_plugin_need_not_do_says_so() -> None:
     plugin = InMemoryPlugin()
+    drop = SchemaChange(change_type=SchemaChangeType.DELETE_COLUMN, source_column="id")
     with pytest.raises(NotSupportedError, match="in-memory does not support evolve_schema"):
-        plugin.evolve_schema([], [])
+        plugin.evolve_schema([], SchemaEvolution(changes=(drop,)))
     assert plugin.health_check().state is HealthState.HEALTHY
 
 

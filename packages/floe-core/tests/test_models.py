@@ -10,6 +10,8 @@ from floe_core import (
     PartitionField,
     PartitionSpec,
     PartitionTransform,
+    SchemaChange,
+    SchemaEvolution,
     SchemaField,
     TableConfig,
     TableSchema,
@@ -77,3 +79,34 @@ def test_a_table_may_spell_its_schema_both_ways() -> None:
 def test_values_do_not_change() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         ID.name = "other"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"change_type": "add_column"}, "add_column needs field"),
+        ({"change_type": "rename_column", "source_column": "a"}, "rename_column needs new_name"),
+        ({"change_type": "delete_column", "source_column": "a", "new_doc": "x"}, "delete_column does not take new_doc"),
+        ({"change_type": "widen_type", "source_column": "a"}, "widen_type needs target_type"),
+        ({"change_type": "widen_type", "source_column": "a", "target_type": "decimal"}, "target_precision"),
+        (
+            {"change_type": "widen_type", "source_column": "a", "target_type": "long", "target_precision": 3},
+            "only a decimal",
+        ),
+        ({"change_type": "widen_type", "source_column": "a", "target_type": "fixed"}, "nothing widens to a fixed"),
+        ({"change_type": "make_optional", "source_column": "a", "target_column": "b"}, "target_column"),
+    ],
+)
+def test_schema_changes_that_cannot_be(arguments: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        SchemaChange.model_validate(arguments)
+
+
+def test_a_schema_change_may_spell_its_column_in_three_ways() -> None:
+    changes = [
+        SchemaChange.model_validate({"change_type": "make_optional", name: "address.city"})
+        for name in ("source_column", "old_name", "column_name")
+    ]
+    assert changes[0] == changes[1] == changes[2]
+    with pytest.raises(ValidationError, match="changes"):
+        SchemaEvolution(changes=())

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
-from floe_core.models import TableConfig
+from floe_core.models import SchemaEvolution, TableConfig
 from floe_core.plugin_errors import NotSupportedError
 from floe_core.plugin_metadata import PluginMetadata
 
@@ -73,10 +73,18 @@ class StoragePlugin(PluginMetadata):
         """
         raise NotSupportedError("drop_table", self.name)
 
-    def evolve_schema(self, table: Any, changes: Any) -> Any:
-        """Change a table's columns.
+    def evolve_schema(self, table: Any, changes: SchemaEvolution) -> Any:
+        """Change a table's columns, by all of the changes or by none.
+
+        Args:
+            table: What ``create_table`` or ``load_table`` returned.
+            changes: Each named column as it was before all of them.
+
+        Returns:
+            The table as it is afterwards.
 
         Raises:
+            Exception: The table format's error for a change that cannot be.
             NotSupportedError: The plugin cannot.
         """
         raise NotSupportedError("evolve_schema", self.name)
@@ -88,3 +96,11 @@ class StoragePlugin(PluginMetadata):
             NotSupportedError: The plugin cannot.
         """
         raise NotSupportedError("create_snapshot", self.name)
+
+    def storage_metrics(self, table: Any) -> Any:
+        """What a table stores: rows, files, bytes.
+
+        Raises:
+            NotSupportedError: The plugin cannot.
+        """
+        raise NotSupportedError("storage_metrics", self.name)

@@ -20,6 +20,10 @@ class InvalidArgumentError(engine.InvalidArgument, pyiceberg.ValidationError):
     """What was passed cannot be used. Also a ValueError."""
 
 
+class IncompatibleSchemaChangeError(InvalidArgumentError):
+    """A schema change would take something from those who read the table, and was not explicitly allowed."""
+
+
 class MissingPropertyError(InvalidArgumentError, pyiceberg.NoSuchPropertyException):
     """A catalog was opened without a property that it needs."""
 

@@ -11,14 +11,15 @@ from pydantic import BaseModel, ConfigDict, Field
 from pyiceberg.table.snapshots import Snapshot
 
 import floe_engine
-from floe_core.models import TableConfig
+from floe_core.models import SchemaEvolution, TableConfig
 from floe_core.plugin_errors import PluginConfigurationError
 from floe_core.plugin_interfaces import StoragePlugin
 from floe_core.plugin_metadata import HealthState, HealthStatus
 from floe_iceberg.catalog import FloeCatalog, load_catalog
 from floe_iceberg.errors import TableAlreadyExistsError
+from floe_iceberg.metrics import StorageMetrics
 from floe_iceberg.partition import to_pyiceberg_spec
-from floe_iceberg.schema import to_pyiceberg_schema
+from floe_iceberg.schema import evolve_schema, to_pyiceberg_schema
 from floe_iceberg.table import FloeTable
 
 
@@ -160,6 +161,23 @@ class IcebergStoragePlugin(StoragePlugin):
         """
         self.catalog.drop_table(identifier)
 
+    def evolve_schema(self, table: FloeTable, changes: SchemaEvolution) -> FloeTable:
+        """Change a table's columns as one commit. No file is rewritten; older snapshots keep their schemas.
+
+        Example:
+            >>> from floe_core import SchemaChange, SchemaEvolution
+            >>> wider = SchemaChange(change_type="widen_type", source_column="distance", target_type="long")
+            >>> plugin.evolve_schema(table, SchemaEvolution(changes=(wider,)))  # doctest: +SKIP
+
+        Raises:
+            IncompatibleSchemaChangeError: A column is deleted, or a required one added, and that is not allowed.
+            InvalidArgumentError: A change cannot be: there is no such column, or its type would get narrower.
+            ConflictFoundError: Another writer changed the schema meanwhile.
+        """
+        with table.update_schema(changes.allow_incompatible_changes) as update:
+            evolve_schema(update, changes, ".".join(table.name()))
+        return table
+
     def create_snapshot(self, table: FloeTable, name: str | None = None, *, empty: bool = False) -> Snapshot:
         """Name the table's state as it is now, by a tag.
 
@@ -186,6 +204,15 @@ class IcebergStoragePlugin(StoragePlugin):
             table.manage_snapshots().create_tag(current.snapshot_id, name).commit()
         assert current is not None
         return current
+
+    def storage_metrics(self, table: FloeTable) -> StorageMetrics:
+        """What a table stores now, what keeping older snapshots costs, and how it grew. Reads metadata only.
+
+        Example:
+            >>> plugin.storage_metrics(table).reclaimable_bytes  # doctest: +SKIP
+            1204381
+        """
+        return table.refresh().storage_metrics()
 
     def health_check(self, timeout: float | None = None) -> HealthStatus:
         """Whether the catalog answers within ``timeout`` seconds."""

@@ -54,8 +54,8 @@ from pyiceberg.types import (
 )
 
 import floe_engine
-from floe_core.models import FieldType, SchemaField, TableSchema
-from floe_iceberg.errors import InvalidArgumentError
+from floe_core.models import FieldType, SchemaChange, SchemaChangeType, SchemaEvolution, SchemaField, TableSchema
+from floe_iceberg.errors import IncompatibleSchemaChangeError, InvalidArgumentError
 from floe_iceberg.state import TableState
 
 if TYPE_CHECKING:
@@ -98,6 +98,55 @@ def _type(field: SchemaField) -> PrimitiveType:
 
 
 # --- changes ---------------------------------------------------------------------------------------------------------
+
+
+def evolve_schema(update: FloeUpdateSchema, evolution: SchemaEvolution, table_name: str) -> None:
+    """Make floe's changes on an update of a schema.
+
+    Raises:
+        IncompatibleSchemaChangeError: A column is deleted, or a required one added, and that is not allowed.
+        InvalidArgumentError: A change cannot be; the message says why.
+    """
+    for change in evolution.changes:
+        if not evolution.allow_incompatible_changes and (lost := _incompatible(change)):
+            raise IncompatibleSchemaChangeError(
+                f"{table_name}: {lost}; set allow_incompatible_changes if that is what you want"
+            )
+        _make(update, change)
+
+
+def _incompatible(change: SchemaChange) -> str | None:
+    if change.change_type is SchemaChangeType.DELETE_COLUMN:
+        return f"deleting column {change.source_column} takes it from everybody who reads it"
+    if change.field is not None and change.field.required:
+        return f"required column {change.field.name} would have no value in the rows that are there"
+    return None
+
+
+def _make(update: FloeUpdateSchema, change: SchemaChange) -> None:
+    column = change.source_column or ""
+    match change.change_type:
+        case SchemaChangeType.ADD_COLUMN:
+            assert change.field is not None
+            path = (*(change.parent_path or ()), change.field.name)
+            update.add_column(path, _type(change.field), change.field.doc, change.field.required)
+        case SchemaChangeType.RENAME_COLUMN:
+            update.rename_column(column, change.new_name or "")
+        case SchemaChangeType.WIDEN_TYPE:
+            update.update_column(column, _target_type(change))
+        case SchemaChangeType.MAKE_OPTIONAL:
+            update.make_column_optional(column)
+        case SchemaChangeType.DELETE_COLUMN:
+            update.delete_column(column)
+        case SchemaChangeType.UPDATE_DOC:
+            update.update_column(column, doc=change.new_doc)
+
+
+def _target_type(change: SchemaChange) -> PrimitiveType:
+    if change.target_precision is not None:
+        return DecimalType(change.target_precision, change.target_scale or 0)
+    assert change.target_type is not None
+    return _TYPES[change.target_type]
 
 
 class FloeUpdateSchema(UpdateSchema):

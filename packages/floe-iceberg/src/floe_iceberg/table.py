@@ -25,6 +25,7 @@ from floe_engine import UpsertOptions
 from floe_iceberg.changes import RowChanges
 from floe_iceberg.errors import InvalidArgumentError, NotFoundError
 from floe_iceberg.inspect import FloeInspect
+from floe_iceberg.metrics import StorageMetrics, storage_metrics
 from floe_iceberg.partition import FloeUpdateSpec
 from floe_iceberg.scan import FloeScan
 from floe_iceberg.schema import FloeUpdateSchema, SchemaVersion, schema_history
@@ -268,6 +269,15 @@ class FloeTable(RowChanges, Table):
             ...     update.add_column("gate", StringType())
         """
         return self._begin(autocommit=True).update_schema(allow_incompatible_changes, case_sensitive)
+
+    def storage_metrics(self) -> StorageMetrics:
+        """Rows, files, bytes, what could be given back, and how the table grew (see :mod:`floe_iceberg.metrics`).
+
+        Example:
+            >>> print(table.storage_metrics().small_file_ratio)  # doctest: +SKIP
+            0.93
+        """
+        return storage_metrics(self)
 
     def schema_history(self) -> list[SchemaVersion]:
         """The table's schemas in the order in which they were current: since when, and what was changed.
