@@ -7,6 +7,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
@@ -28,18 +29,6 @@ std::vector<std::string> identifier(const Table& table) {
   std::vector<std::string> levels = table.identifier().ns;
   levels.push_back(table.identifier().name);
   return levels;
-}
-
-Table append(const Table& table, const nb::object& source, const Properties& snapshot_properties,
-             const std::string& branch) {
-  arrow::StopSource stop;
-  Call call(stop);
-  const std::unique_ptr<arrow::RecordBatchReader> batches = import_stream(source, call);
-  Table appended = table;
-  call.run([&] {
-    appended.append(*batches, {.snapshot_properties = snapshot_properties, .branch = branch}, {.stop = stop.token()});
-  });
-  return appended;
 }
 
 std::optional<int64_t> id_of(const Snapshot* snapshot) {
@@ -80,6 +69,18 @@ std::shared_ptr<OpenStream> inspect(const Table& table, const std::string& name,
   return OpenStream::make(std::move(reader), std::move(stop));
 }
 
+// Sequence numbers and times of a table do not go back. Where a commit changed neither, it still names what was before.
+bool came_before(const Table& table, const Table& other) {
+  const TableMetadata &mine = table.metadata(), &theirs = other.metadata();
+  if (mine.last_sequence_number != theirs.last_sequence_number) {
+    return mine.last_sequence_number < theirs.last_sequence_number;
+  }
+  if (mine.last_updated_ms != theirs.last_updated_ms) return mine.last_updated_ms < theirs.last_updated_ms;
+  return std::ranges::any_of(theirs.metadata_log, [&](const MetadataLogEntry& entry) {
+    return entry.metadata_file == table.loaded().metadata_location;
+  });
+}
+
 }  // namespace
 
 void bind_table(nb::module_& m) {
@@ -103,8 +104,7 @@ void bind_table(nb::module_& m) {
           "snapshot_of_ref",
           [](const Table& self, const std::string& ref) { return id_of(snapshot_by_ref(self.metadata(), ref)); },
           nb::arg("ref"), "The id of the snapshot that a branch or tag names.")
-      .def("append", &append, nb::arg("batches"), nb::arg("snapshot_properties"), nb::arg("branch"),
-           "Appends the rows of an Arrow stream as one snapshot. Ctrl-C stops it, and nothing is committed.")
+      .def("came_before", &came_before, nb::arg("other"), "Whether `other` is a later state of this table.")
       .def("upsert", &upsert, nb::arg("batches"), nb::arg("options"),
            "Updates the rows that have the same key as one of the stream, and inserts those that have none.")
       .def("scan", &scan, nb::kw_only(), nb::arg("filter_json") = "", nb::arg("select") = std::vector<std::string>{"*"},

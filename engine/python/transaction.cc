@@ -1,17 +1,20 @@
 #include "transaction.h"
 
 #include <arrow/util/cancel.h>
+#include <fmt/format.h>
 #include <nanobind/stl/map.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "floe/error.h"
 #include "floe/table.h"
 #include "interrupt.h"
 #include "stream.h"
@@ -46,7 +49,7 @@ class TransactionHandle {
   void append(const nb::object& source, const Properties& snapshot_properties, const std::string& branch,
               std::optional<bool> merge_manifests, bool stage_only) {
     with_rows(source, [&](arrow::RecordBatchReader& batches, WriteOptions write) {
-      floe::append(transaction_, batches,
+      floe::append(*in_turn(), batches,
                    {.snapshot_properties = snapshot_properties,
                     .branch = branch,
                     .stage_only = stage_only,
@@ -61,7 +64,7 @@ class TransactionHandle {
     const OverwriteOptions options =
         overwrite_options(filter_json, case_sensitive, snapshot_properties, branch, isolation, mode);
     with_rows(source, [&](arrow::RecordBatchReader& batches, WriteOptions write) {
-      floe::overwrite(transaction_, batches, options, std::move(write));
+      floe::overwrite(*in_turn(), batches, options, std::move(write));
     });
   }
 
@@ -69,7 +72,7 @@ class TransactionHandle {
                             const std::optional<std::string>& isolation, bool stage_only) {
     bool any = false;
     with_rows(source, [&](arrow::RecordBatchReader& batches, WriteOptions write) {
-      any = floe::overwrite_partitions(transaction_, batches,
+      any = floe::overwrite_partitions(*in_turn(), batches,
                                        {.branch = branch,
                                         .stage_only = stage_only,
                                         .isolation = level(isolation),
@@ -85,13 +88,14 @@ class TransactionHandle {
     const OverwriteOptions options =
         overwrite_options(filter_json, case_sensitive, snapshot_properties, branch, isolation, mode);
     arrow::StopSource stop;
-    return interruptible(stop, [&] { return floe::delete_rows(transaction_, options, {.stop = stop.token()}); });
+    return interruptible(stop, [&] { return floe::delete_rows(*in_turn(), options, {.stop = stop.token()}); });
   }
 
   nb::dict upsert(const nb::object& source, const UpsertOptions& options) {
     UpsertCounts counts;
     with_rows(source, [&](arrow::RecordBatchReader& batches, WriteOptions write) {
-      counts = Upsert(transaction_.staged(), batches, options, std::move(write)).add_to(transaction_);
+      const Turn transaction = in_turn();
+      counts = Upsert(transaction->staged(), batches, options, std::move(write)).add_to(*transaction);
     });
     return to_dict(counts);
   }
@@ -106,7 +110,7 @@ class TransactionHandle {
     const std::unique_ptr<arrow::RecordBatchReader> upserted = rows_of(upserts), deleted = rows_of(deletes);
     bool any = false;
     call.run([&] {
-      any = floe::apply_changes(transaction_, {.upserts = upserted.get(), .deletes = deleted.get()},
+      any = floe::apply_changes(*in_turn(), {.upserts = upserted.get(), .deletes = deleted.get()},
                                 {.keys = std::move(keys),
                                  .case_sensitive = case_sensitive,
                                  .branch = branch,
@@ -121,27 +125,27 @@ class TransactionHandle {
     arrow::StopSource stop;
     Call(stop).run([&] {
       floe::add_files(
-          transaction_, locations,
+          *in_turn(), locations,
           {.branch = branch, .refuse_duplicates = refuse_duplicates, .snapshot_properties = snapshot_properties},
           stop.token());
     });
   }
 
   void update(const std::string& requirements_json, const std::string& updates_json) {
-    transaction_.add(TableCommit{.requirements = requirements_from_json(requirements_json),
-                                 .updates = updates_from_json(updates_json)});
+    in_turn()->add(TableCommit{.requirements = requirements_from_json(requirements_json),
+                               .updates = updates_from_json(updates_json)});
   }
 
-  void update_schema(const SchemaUpdate& update) { floe::update_schema(transaction_, update); }
-  void update_spec(const SpecUpdate& update) { floe::update_spec(transaction_, update); }
+  void update_schema(const SchemaUpdate& update) { floe::update_schema(*in_turn(), update); }
+  void update_spec(const SpecUpdate& update) { floe::update_spec(*in_turn(), update); }
   void update_sort_order(const std::string& order_json) {
-    floe::update_sort_order(transaction_, sort_order_from_json(order_json).fields);
+    floe::update_sort_order(*in_turn(), sort_order_from_json(order_json).fields);
   }
 
   void set_ref(const std::string& name, int64_t snapshot_id, bool is_branch, const std::string& change,
                std::optional<int32_t> min_snapshots_to_keep, std::optional<int64_t> max_snapshot_age_ms,
                std::optional<int64_t> max_ref_age_ms) {
-    floe::set_ref(transaction_, name,
+    floe::set_ref(*in_turn(), name,
                   {.snapshot_id = snapshot_id,
                    .is_branch = is_branch,
                    .min_snapshots_to_keep = min_snapshots_to_keep,
@@ -149,34 +153,53 @@ class TransactionHandle {
                    .max_ref_age_ms = max_ref_age_ms},
                   ref_change(change));
   }
-  void remove_ref(const std::string& name, bool is_branch) { floe::remove_ref(transaction_, name, is_branch); }
+  void remove_ref(const std::string& name, bool is_branch) { floe::remove_ref(*in_turn(), name, is_branch); }
   void rename_branch(const std::string& name, const std::string& new_name) {
-    floe::rename_branch(transaction_, name, new_name);
+    floe::rename_branch(*in_turn(), name, new_name);
   }
-  void fast_forward(const std::string& branch, const std::string& to) { floe::fast_forward(transaction_, branch, to); }
+  void fast_forward(const std::string& branch, const std::string& to) { floe::fast_forward(*in_turn(), branch, to); }
   void set_retention(const std::string& ref, std::optional<int32_t> min_snapshots_to_keep,
                      std::optional<int64_t> max_snapshot_age_ms, std::optional<int64_t> max_ref_age_ms) {
-    floe::set_retention(transaction_, ref, {min_snapshots_to_keep, max_snapshot_age_ms, max_ref_age_ms});
+    floe::set_retention(*in_turn(), ref, {min_snapshots_to_keep, max_snapshot_age_ms, max_ref_age_ms});
   }
-  void set_current_snapshot(int64_t snapshot_id) { floe::set_current_snapshot(transaction_, snapshot_id); }
-  void rollback_to_snapshot(int64_t snapshot_id) { floe::rollback_to_snapshot(transaction_, snapshot_id); }
-  void rollback_to_timestamp(int64_t timestamp_ms) { floe::rollback_to_timestamp(transaction_, timestamp_ms); }
-  void cherry_pick(int64_t snapshot_id) { floe::cherry_pick(transaction_, snapshot_id); }
-  int64_t publish_changes(const std::string& wap_id) { return floe::publish_changes(transaction_, wap_id); }
+  void set_current_snapshot(int64_t snapshot_id) { floe::set_current_snapshot(*in_turn(), snapshot_id); }
+  void rollback_to_snapshot(int64_t snapshot_id) { floe::rollback_to_snapshot(*in_turn(), snapshot_id); }
+  void rollback_to_timestamp(int64_t timestamp_ms) { floe::rollback_to_timestamp(*in_turn(), timestamp_ms); }
+  void cherry_pick(int64_t snapshot_id) { floe::cherry_pick(*in_turn(), snapshot_id); }
+  int64_t publish_changes(const std::string& wap_id) { return floe::publish_changes(*in_turn(), wap_id); }
   int64_t create_snapshot(const std::string& branch, const Properties& snapshot_properties) {
-    return floe::create_snapshot(transaction_, branch, snapshot_properties);
+    return floe::create_snapshot(*in_turn(), branch, snapshot_properties);
   }
 
-  Table staged() const { return {catalog_, transaction_.staged()}; }
+  Table staged() { return {catalog_, in_turn()->staged()}; }
 
   Table commit() {
     arrow::StopSource stop;
-    return interruptible(stop, [&] { return Table(catalog_, transaction_.commit(stop.token())); });
+    return interruptible(stop, [&] { return Table(catalog_, in_turn()->commit(stop.token())); });
   }
 
-  void drop() { transaction_.drop(); }
+  void drop() { in_turn()->drop(); }
 
  private:
+  // The transaction, for one call at a time. Nobody waits for another one: that may be what reads this one's rows.
+  class Turn {
+   public:
+    Turn(Transaction& transaction, std::mutex& in_use) : transaction_(transaction), lock_(in_use, std::try_to_lock) {
+      if (lock_) return;
+      throw InvalidArgument(fmt::format(
+          "table {}: the transaction is in use by another thread, or by the call that reads these rows; it is for one "
+          "call at a time",
+          to_string(transaction.base().identifier)));
+    }
+    Transaction& operator*() const { return transaction_; }
+    Transaction* operator->() const { return &transaction_; }
+
+   private:
+    Transaction& transaction_;
+    std::unique_lock<std::mutex> lock_;
+  };
+  Turn in_turn() { return {transaction_, in_use_}; }
+
   static RefChange ref_change(const std::string& text) {
     if (text == "create") return RefChange::kCreate;
     if (text == "replace") return RefChange::kReplace;
@@ -206,6 +229,7 @@ class TransactionHandle {
 
   CatalogPtr catalog_;
   Transaction transaction_;
+  std::mutex in_use_;
 };
 
 }  // namespace
@@ -246,7 +270,7 @@ void bind_transaction(nb::module_& m) {
           nb::arg("mode") = nb::none(), nb::arg("isolation") = nb::none(), nb::arg("source_bytes") = nb::none());
 
   nb::class_<TransactionHandle>(m, "Transaction",
-                                "Several changes of one table that become one commit. Not for concurrent use.")
+                                "Several changes of one table that become one commit. One call at a time.")
       .def(nb::init<const Table&>(), nb::arg("table"), nogil())
       .def("append", &TransactionHandle::append, nb::arg("batches"), nb::kw_only(), nb::arg("snapshot_properties"),
            nb::arg("branch"), nb::arg("merge_manifests") = nb::none(), nb::arg("stage_only") = false,

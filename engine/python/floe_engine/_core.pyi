@@ -188,16 +188,8 @@ class Table:
     def snapshot_of_ref(self, ref: str) -> int | None:
         """The id of the snapshot that a branch or tag names."""
 
-    def append(self, batches: Any, snapshot_properties: Mapping[str, str], branch: str) -> Table:
-        """Appends the rows of an Arrow stream as one snapshot, in bounded memory.
-
-        Ctrl-C stops it, and nothing is committed.
-
-        Raises:
-            InvalidArgument: The rows do not fit the table; the message lists every column that does not.
-            CommitFailed: Other writers were first, again and again.
-            CommitStateUnknown: The answer to the commit was lost.
-        """
+    def came_before(self, other: Table) -> bool:
+        """Whether ``other`` is a later state of this table."""
 
     def upsert(self, batches: Any, options: UpsertOptions) -> tuple[Table, UpsertCounts]:
         """Updates the rows that have the same key as one of the stream, and inserts those that have none.
@@ -247,7 +239,8 @@ class Transaction:
 
     Nothing is visible to others before ``commit``, and nothing stays behind after ``drop`` or an exception of
     ``commit`` other than CommitStateUnknown. A change that fails is undone, and the others stay.
-    Not for concurrent use.
+    One call at a time: a call while another one runs, in another thread or for rows that this one reads, raises
+    InvalidArgument.
     """
 
     def __init__(self, table: Table) -> None: ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import re
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self, cast
@@ -45,7 +46,8 @@ class FloeTable(RowChanges, Table):
     """A PyIceberg table whose work the engine does.
 
     What the engine does not do yet runs PyIceberg's own code and commits through the engine, for tables of format
-    versions 1 and 2.
+    versions 1 and 2. Threads may share a table: each of their changes is a commit of its own, and then the table has
+    it.
 
     Example:
         >>> table = catalog.load_table("flights.departures")  # doctest: +SKIP
@@ -76,6 +78,7 @@ class FloeTable(RowChanges, Table):
         self._identifier = state.identifier
         self.catalog = state.catalog
         self._state = state
+        self._moving = threading.Lock()  # held while the table moves to another state
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self).of, (self._state,)
@@ -131,12 +134,13 @@ class FloeTable(RowChanges, Table):
             NoSuchTableError: The table was dropped or renamed.
             ValueError: Another table has taken its name.
         """
-        fresh = self.catalog.load_table(self._identifier)
-        if not isinstance(fresh, FloeTable):
-            return cast(FloeTable, super().refresh())
-        self._check_same_table(fresh._state)
-        self._state = fresh._state
-        return self
+        with self._moving:
+            fresh = self.catalog.load_table(self._identifier)
+            if not isinstance(fresh, FloeTable):
+                return cast(FloeTable, super().refresh())
+            self._check_same_table(fresh._state)
+            self._state = fresh._state
+            return self
 
     def scan(
         self,
@@ -316,20 +320,25 @@ class FloeTable(RowChanges, Table):
             yield transaction
 
     def _upsert(self, source: Any, options: UpsertOptions) -> UpsertCounts:
-        handle, counts = self._state.handle.upsert(source, options)
-        self._move_to(handle)
+        since = self._state
+        handle, counts = since.handle.upsert(source, options)
+        self._move_to(TableState(self.catalog, self._identifier, handle), since)
         return counts
 
-    def _move_to(self, handle: floe_engine.Table) -> None:
-        self._state = TableState(self.catalog, self._identifier, handle)
+    def _move_to(self, committed: TableState, since: TableState) -> None:
+        """Move to what was made of ``since``, unless another thread has moved the table further already."""
+        with self._moving:
+            if self._state is since or self._state.handle.came_before(committed.handle):
+                self._state = committed
 
     def _do_commit(self, updates: tuple[TableUpdate, ...], requirements: tuple[TableRequirement, ...]) -> None:
         if commits_elsewhere(self.catalog):
             super()._do_commit(updates, requirements)
             return
+        since = self._state
         committed = cast("FloeCatalog", self.catalog)._commit(self, requirements, updates)
         self._check_same_table(committed)
-        self._state = committed
+        self._move_to(committed, since)
 
     def _check_same_table(self, state: TableState) -> None:
         if self._state.uuid != state.uuid:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
@@ -30,6 +31,7 @@ from pyiceberg.utils.config import Config
 import floe_engine
 from floe_engine import UpsertOptions
 from floe_iceberg.changes import RowChanges
+from floe_iceberg.errors import InvalidArgumentError
 from floe_iceberg.partition import FloeUpdateSortOrder, FloeUpdateSpec
 from floe_iceberg.scan import FloeScan
 from floe_iceberg.schema import FloeUpdateSchema
@@ -53,7 +55,8 @@ _HARMLESS_UPDATES = {
 class FloeTransaction(RowChanges, Transaction):
     """Changes of one table that become one commit. Each sees the table with those before it.
 
-    Nothing is visible to others before the end, and nothing stays behind after an exception.
+    Nothing is visible to others before the end, and nothing stays behind after an exception. Threads may share a
+    transaction, but not use it at once.
 
     Example:
         >>> with table.transaction() as transaction:  # doctest: +SKIP
@@ -67,7 +70,10 @@ class FloeTransaction(RowChanges, Transaction):
     def __init__(self, table: Table, autocommit: bool = False) -> None:
         super().__init__(table, autocommit)
         self._engine: floe_engine.Transaction | None = None  # from the first change on
-        self._staged: TableState | None = None
+        self._since: TableState | None = None  # where that began
+        self._staged: TableState | None = None  # with the changes so far; None: not known yet
+        self._is_over = False
+        self._in_use = threading.RLock()
 
     @property
     def table_metadata(self) -> TableMetadata:
@@ -77,22 +83,43 @@ class FloeTransaction(RowChanges, Transaction):
     @property
     def _state(self) -> TableState:
         """The table with the changes so far."""
-        if self._engine is None:
+        engine, staged = self._engine, self._staged
+        if engine is None:
             return self._table._state
-        if self._staged is None:
-            self._staged = TableState(self._table.catalog, self._table.name(), self._engine.staged)
-        return self._staged
+        if staged is None:
+            with self._using():
+                self._staged = staged = TableState(self._table.catalog, self._table.name(), engine.staged)
+        return staged
+
+    @contextmanager
+    def _using(self) -> Iterator[None]:
+        if not self._in_use.acquire(blocking=False):
+            raise InvalidArgumentError(
+                f"{'.'.join(self._table.name())}: the transaction is in use by another thread; it is for one at a time"
+            )
+        try:
+            yield
+        finally:
+            self._in_use.release()
 
     def _begin(self) -> floe_engine.Transaction:
         if self._engine is None:
-            self._engine = floe_engine.Transaction(self._table._state.handle)
-        self._staged = None
+            if self._is_over:
+                raise InvalidArgumentError(
+                    f"{'.'.join(self._table.name())}: the transaction is over; begin another one"
+                )
+            self._since = self._staged = self._table._state
+            self._engine = floe_engine.Transaction(self._since.handle)
         return self._engine
 
     @contextmanager
     def _change(self) -> Iterator[FloeTransaction]:
-        yield self
-        self._changed()
+        with self._using():
+            try:
+                yield self
+            finally:
+                self._staged = None
+            self._changed()
 
     def _upsert(self, source: Any, options: UpsertOptions) -> UpsertCounts:
         return self._begin().upsert(source, options)
@@ -140,12 +167,15 @@ class FloeTransaction(RowChanges, Transaction):
         return FloeManageSnapshots(self)
 
     def _stage_natively(self, change: Callable[[floe_engine.Transaction], object]) -> None:
-        change(self._begin())
-        self._staged = None
+        with self._using():
+            try:
+                change(self._begin())
+            finally:
+                self._staged = None
 
     def _take(self, change: Callable[[floe_engine.Transaction], object]) -> None:
-        self._stage_natively(change)
-        self._changed()
+        with self._change():
+            change(self._begin())
 
     # --- PyIceberg's inside ---
 
@@ -163,16 +193,17 @@ class FloeTransaction(RowChanges, Transaction):
     def _stage(
         self, updates: tuple[TableUpdate, ...], requirements: tuple[TableRequirement, ...] = ()
     ) -> FloeTransaction:
-        if commits_elsewhere(self._table.catalog):
-            super()._stage(updates, requirements)
+        with self._using():
+            if commits_elsewhere(self._table.catalog):
+                super()._stage(updates, requirements)
+                return self
+            refuse_foreign_updates(self._state, updates)
+            self._begin().update(json_array(requirements), json_array(updates))
+            self._staged = None
+            self._updates += updates
             return self
-        refuse_foreign_updates(self._state, updates)
-        self._begin().update(json_array(requirements), json_array(updates))
-        self._updates += updates
-        return self
 
     def _changed(self) -> None:
-        self._staged = None
         if self._autocommit:
             self.commit_transaction()
 
@@ -187,10 +218,12 @@ class FloeTransaction(RowChanges, Transaction):
     def __exit__(
         self, exctype: type[BaseException] | None, excinst: BaseException | None, exctb: TracebackType | None
     ) -> None:
-        if exctype is not None and self._engine is not None:
-            self._engine.drop()
-            self._failed = True
-        super().__exit__(exctype, excinst, exctb)
+        with self._using():
+            self._is_over = True
+            if exctype is not None and self._engine is not None:
+                self._engine.drop()
+                self._failed = True
+            super().__exit__(exctype, excinst, exctb)
 
     def commit_transaction(self) -> Table:
         """Commit all changes at once, with retries.
@@ -200,17 +233,18 @@ class FloeTransaction(RowChanges, Transaction):
             CommitFailedError: Other writers were first, again and again.
             CommitStateUnknownError: The answer to the commit was lost.
         """
-        if self._engine is None or self._failed:
-            return super().commit_transaction()
-        try:
-            handle = self._engine.commit()
-        except BaseException:
-            self._failed = True
-            raise
-        self._table._move_to(handle)
-        self._engine = self._staged = None
-        self._updates = self._requirements = ()
-        return self._table
+        with self._using():
+            if self._engine is None or self._since is None or self._failed:
+                return super().commit_transaction()
+            try:
+                handle = self._engine.commit()
+            except BaseException:
+                self._failed = True
+                raise
+            self._table._move_to(TableState(self._table.catalog, self._table.name(), handle), self._since)
+            self._engine = self._since = self._staged = None
+            self._updates = self._requirements = ()
+            return self._table
 
 
 def refuse_version_3(state: TableState, what: str) -> None:
