@@ -337,10 +337,14 @@ void Application::operator()(const SetSnapshotRef& update) {
 
 void Application::operator()(const RemoveSnapshots& update) {
   const std::set<int64_t> gone(update.snapshot_ids.begin(), update.snapshot_ids.end());
+  for (const auto& [name, ref] : table_.refs) {
+    if (!gone.contains(ref.snapshot_id)) continue;
+    refuse_stale(fmt::format("snapshot {} cannot go: the {} {} is at it", ref.snapshot_id,
+                             ref.is_branch ? "branch" : "tag", name));
+  }
   const size_t lost =
       std::erase_if(table_.snapshots, [&](const auto& snapshot) { return gone.contains(snapshot->snapshot_id); });
-  if (lost != gone.size()) refuse("cannot lose snapshots that it does not have");
-  std::erase_if(table_.refs, [&](const auto& ref) { return gone.contains(ref.second.snapshot_id); });
+  if (lost != gone.size()) refuse_stale("cannot lose snapshots that it does not have");
   std::erase_if(table_.statistics, [&](const StatisticsFile& file) { return gone.contains(file.snapshot_id); });
   std::erase_if(table_.partition_statistics,
                 [&](const PartitionStatisticsFile& file) { return gone.contains(file.snapshot_id); });

@@ -386,19 +386,28 @@ TEST(Trap19, ExpiryTrimsTheLogBeforeTheGap) {
                       SetStatistics{{.snapshot_id = 2, .statistics_path = "s"}},
                       SetStatistics{{.snapshot_id = 3, .statistics_path = "s3"}},
                       SetPartitionStatistics{{.snapshot_id = 2, .statistics_path = "p"}}});
-  const TableMetadata metadata = apply(base, {RemoveSnapshots{{2}}});
+  const TableMetadata metadata = apply(base, {RemoveSnapshotRef{"old"}, RemoveSnapshots{{2}}});
   EXPECT_THAT(log_of(metadata), ElementsAre(3, 4));
   EXPECT_EQ(metadata.snapshots.size(), 3);
-  EXPECT_FALSE(metadata.refs.contains("old"));
   EXPECT_EQ(metadata.statistics.size(), 1);
   EXPECT_TRUE(metadata.partition_statistics.empty());
   EXPECT_EQ(snapshot_as_of(metadata, 2500), nullptr);
   EXPECT_THAT(log_of(apply(base, {RemoveSnapshots{{1}}})), ElementsAre(2, 3, 4));
-  EXPECT_NE(refusal_of(base, {RemoveSnapshots{{1, 9}}}), "applied");
+}
+
+// Both are races that a builder of the commit has lost: it decides anew.
+TEST(Apply, ASnapshotThatARefIsAtOrThatIsGoneCannotGo) {
+  TableMetadata base = appended(appended(table(), 1, 2000), 2, 3000);
+  EXPECT_NE(conflict_of(base, {RemoveSnapshots{{1, 9}}}), "applied");
+  EXPECT_THAT(conflict_of(base, {RemoveSnapshots{{1, 2}}}),
+              HasSubstr("snapshot 2 cannot go: the branch main is at it"));
+  base = apply(base, {SetSnapshotRef{"old", {.snapshot_id = 1, .is_branch = false}}});
+  EXPECT_THAT(conflict_of(base, {RemoveSnapshots{{1}}}), HasSubstr("the tag old is at it"));
+  EXPECT_EQ(apply(base, {RemoveSnapshotRef{"old"}, RemoveSnapshots{{1}}}).snapshots.size(), 1);
 }
 
 TEST(Apply, RemovingTheCurrentSnapshotLeavesNone) {
-  const TableMetadata metadata = apply(appended(table(), 1, 2000), {RemoveSnapshots{{1}}});
+  const TableMetadata metadata = apply(appended(table(), 1, 2000), {RemoveSnapshotRef{"main"}, RemoveSnapshots{{1}}});
   EXPECT_EQ(metadata.current_snapshot_id, std::nullopt);
   EXPECT_TRUE(metadata.refs.empty());
   EXPECT_TRUE(metadata.snapshot_log.empty());
