@@ -10,6 +10,7 @@
 #include "floe/expression/expression.h"
 #include "floe/inspect/inspect.h"
 #include "floe/manifest/manifest.h"
+#include "maintenance.h"
 #include "scan.h"
 #include "stream.h"
 #include "table.h"
@@ -29,6 +30,7 @@ NB_MODULE(_core, m) {
   floe::python::bind_evolve(m);
   floe::python::bind_transaction(m);
   floe::python::bind_catalog(m);
+  floe::python::bind_maintenance(m);
 
   m.def(
       "filter_to_json", [](const std::string& text) { return floe::to_json(floe::parse_filter(text)); },

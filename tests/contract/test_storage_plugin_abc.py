@@ -110,6 +110,22 @@ def test_iceberg_snapshots_are_named_or_made(tmp_path: Path) -> None:
         plugin.create_snapshot(table, "release")
 
 
+@pytest.mark.requirement("REQ-045")
+def test_iceberg_snapshots_expire(tmp_path: Path) -> None:
+    plugin = iceberg(tmp_path)
+    table = plugin.create_table(CONFIG)
+    for _ in range(4):
+        plugin.append(table, ROWS)
+    assert plugin.expire_snapshots(table) == 0
+    assert plugin.expire_snapshots(table, older_than_days=7) == 0
+    assert plugin.expire_snapshots(table, older_than_days=-1, keep_last=3) == 1
+    assert plugin.expire_snapshots(table, older_than_days=-1, min_snapshots_to_keep=2) == 1
+    assert len(table.snapshots()) == 2
+    assert table.scan().count() == 8
+    with pytest.raises(InvalidArgumentError, match="two names"):
+        plugin.expire_snapshots(table, 7, 1, min_snapshots_to_keep=1)
+
+
 def evolution(*changes: dict[str, Any], allow: bool = False) -> SchemaEvolution:
     return SchemaEvolution.model_validate({"changes": changes, "allow_incompatible_changes": allow})
 

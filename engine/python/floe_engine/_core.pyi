@@ -1,6 +1,6 @@
 """The engine's classes as Python sees them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypedDict
 
 class CacheStats(TypedDict):
@@ -37,6 +37,22 @@ class UpsertOptions:
         isolation: str | None = None,
         source_bytes: int | None = None,
     ) -> None: ...
+
+class ExpiryCounts(TypedDict):
+    """What an expiry removed, or a dry run found.
+
+    ``counts`` are of files by kind, ``bytes`` as metadata has them. ``listed``, in a dry run: location, kind and size.
+    """
+
+    snapshots: list[int]
+    refs: list[str]
+    schemas: list[int]
+    specs: list[int]
+    counts: dict[str, int]
+    bytes: int
+    failed: int
+    problems: list[str]
+    listed: list[tuple[str, str, int]]
 
 class ColumnChange(TypedDict):
     """What became of a column: ``kind`` is added, dropped, renamed, type, required, doc, initial-default,
@@ -564,3 +580,23 @@ def clear_manifest_cache() -> None: ...
 def manifest_cache_stats() -> CacheStats: ...
 def close_all_streams() -> None:
     """Stops every stream that is still read."""
+
+def expire_snapshots(
+    table: Table,
+    *,
+    by_retention: bool = True,
+    older_than_ms: int | None = None,
+    retain_last: int | None = None,
+    snapshot_ids: Sequence[int] = (),
+    clean_expired_metadata: bool = False,
+    delete_files: bool = True,
+    dry_run: bool = False,
+    max_concurrent_deletes: int = 0,
+    progress: Callable[[str, int, int], object] | None = None,
+) -> tuple[Table, ExpiryCounts]:
+    """Forgets the snapshots that the table does not keep, and removes the files that only they reach.
+
+    Raises:
+        InvalidArgument: Files may be another table's (``gc.enabled``), or a branch or tag is at one of the ids.
+        NotFound: There is no snapshot of an id.
+    """

@@ -97,6 +97,30 @@ class StoragePlugin(PluginMetadata):
         """
         raise NotSupportedError("create_snapshot", self.name)
 
+    def expire_snapshots(
+        self,
+        table: Any,
+        older_than_days: float | None = None,
+        keep_last: int | None = None,
+        *,
+        min_snapshots_to_keep: int | None = None,
+    ) -> int:
+        """Forget old snapshots, and remove the files that only they have.
+
+        Args:
+            table: What ``create_table`` or ``load_table`` returned.
+            older_than_days: How old a snapshot has to be. None: as the table says.
+            keep_last: How many of each branch's snapshots stay, however old they are. None: as the table says.
+            min_snapshots_to_keep: The same, by another name.
+
+        Returns:
+            How many snapshots went.
+
+        Raises:
+            NotSupportedError: The plugin cannot.
+        """
+        raise NotSupportedError("expire_snapshots", self.name)
+
     def storage_metrics(self, table: Any) -> Any:
         """What a table stores: rows, files, bytes.
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 from floe_iceberg.catalog import FloeCatalog, load_catalog
 from floe_iceberg.changes import FloeUpsertResult
 from floe_iceberg.inspect import FloeInspect
+from floe_iceberg.maintenance import FloeMaintenance
 from floe_iceberg.scan import FloeScan
 from floe_iceberg.table import FloeStaticTable as StaticTable
 from floe_iceberg.table import FloeTable
@@ -25,6 +26,7 @@ __version__ = "0.1.0"
 __all__ = [
     "FloeCatalog",
     "FloeInspect",
+    "FloeMaintenance",
     "FloeScan",
     "FloeTable",
     "FloeTransaction",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +17,7 @@ from floe_core.plugin_errors import PluginConfigurationError
 from floe_core.plugin_interfaces import StoragePlugin
 from floe_core.plugin_metadata import HealthState, HealthStatus
 from floe_iceberg.catalog import FloeCatalog, load_catalog
-from floe_iceberg.errors import TableAlreadyExistsError
+from floe_iceberg.errors import InvalidArgumentError, TableAlreadyExistsError
 from floe_iceberg.metrics import StorageMetrics
 from floe_iceberg.partition import to_pyiceberg_spec
 from floe_iceberg.schema import evolve_schema, to_pyiceberg_schema
@@ -204,6 +205,47 @@ class IcebergStoragePlugin(StoragePlugin):
             table.manage_snapshots().create_tag(current.snapshot_id, name).commit()
         assert current is not None
         return current
+
+    def expire_snapshots(
+        self,
+        table: FloeTable,
+        older_than_days: float | None = None,
+        keep_last: int | None = None,
+        *,
+        min_snapshots_to_keep: int | None = None,
+    ) -> int:
+        """Forget old snapshots, and remove the files that only they have.
+
+        :meth:`FloeMaintenance.expire_snapshots` says more of what it did, and can say beforehand what it would do.
+
+        Args:
+            table: The table, which moves to its current state.
+            older_than_days: How old a snapshot has to be. None: ``history.expire.max-snapshot-age-ms``, or five days.
+            keep_last: How many of each branch's snapshots stay, however old they are. None:
+                ``history.expire.min-snapshots-to-keep``, or one.
+            min_snapshots_to_keep: The same, by another name.
+
+        Returns:
+            How many snapshots went.
+
+        Example:
+            >>> plugin.expire_snapshots(table, older_than_days=7, keep_last=10)  # doctest: +SKIP
+            90
+
+        Raises:
+            InvalidArgumentError: Both names are given, less than one snapshot is to stay, or the table's files may be
+                another table's (``gc.enabled`` = false).
+            CommitFailedError: Other writers were first, again and again.
+        """
+        if keep_last is not None and min_snapshots_to_keep is not None:
+            raise InvalidArgumentError("keep_last and min_snapshots_to_keep are two names of one argument: give one")
+        older_than = None
+        if older_than_days is not None:
+            older_than = dt.datetime.now(dt.UTC) - dt.timedelta(days=older_than_days)
+        result = table.maintenance.expire_snapshots(
+            older_than=older_than, retain_last=min_snapshots_to_keep if keep_last is None else keep_last
+        )
+        return len(result.snapshots)
 
     def storage_metrics(self, table: FloeTable) -> StorageMetrics:
         """What a table stores now, what keeping older snapshots costs, and how it grew. Reads metadata only.

@@ -26,6 +26,7 @@ from floe_engine import UpsertOptions
 from floe_iceberg.changes import RowChanges
 from floe_iceberg.errors import InvalidArgumentError, NotFoundError
 from floe_iceberg.inspect import FloeInspect
+from floe_iceberg.maintenance import FloeMaintenance
 from floe_iceberg.metrics import StorageMetrics, storage_metrics
 from floe_iceberg.partition import FloeUpdateSpec
 from floe_iceberg.scan import FloeScan
@@ -313,6 +314,15 @@ class FloeTable(RowChanges, Table):
             >>> table.manage_snapshots().create_tag(snapshot_id, "end-of-2013").commit()  # doctest: +SKIP
         """
         return self._begin(autocommit=True).manage_snapshots()
+
+    @property
+    def maintenance(self) -> FloeMaintenance:
+        """Upkeep, done when it is asked for (see :class:`~floe_iceberg.maintenance.FloeMaintenance`).
+
+        Example:
+            >>> table.maintenance.expire_snapshots(retain_last=10)  # doctest: +SKIP
+        """
+        return FloeMaintenance(self)
 
     @contextmanager
     def _change(self) -> Iterator[FloeTransaction]:

@@ -1,0 +1,271 @@
+"""Upkeep of tables: what Spark's procedures of the same names do, done by the engine, when the caller asks for it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypedDict, Unpack, cast, overload
+
+import pyarrow as pa
+from pyiceberg.table.maintenance import MaintenanceTable
+from pyiceberg.table.update.snapshot import ExpireSnapshots
+from pyiceberg.typedef import Identifier
+
+import floe_engine
+from floe_iceberg.errors import InvalidArgumentError
+from floe_iceberg.state import TableState
+from floe_iceberg.transaction import commits_elsewhere
+
+if TYPE_CHECKING:
+    from floe_engine._core import ExpiryCounts
+    from floe_iceberg.table import FloeTable
+
+Moment = int | dt.datetime
+"""Unix time in milliseconds, or a time with a time zone."""
+
+Progress = Callable[[str, int, int], object]
+"""Told what is being done, how many of it are done, and of how many (-1: not known)."""
+
+
+def to_milliseconds(moment: Moment, name: str) -> int:
+    """A moment as Unix time in milliseconds.
+
+    >>> to_milliseconds(dt.datetime(1970, 1, 2, tzinfo=dt.UTC), "older_than")
+    86400000
+
+    Raises:
+        InvalidArgumentError: It has no time zone.
+    """
+    if not isinstance(moment, dt.datetime):
+        return moment
+    if moment.tzinfo is None:
+        raise InvalidArgumentError(f"{name}={moment} has no time zone, so it is no moment: add one, such as UTC")
+    return (moment - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(milliseconds=1)
+
+
+class ExpireSnapshotsOptions(TypedDict, total=False):
+    """How snapshots expire; see :meth:`FloeMaintenance.expire_snapshots`."""
+
+    older_than: Moment | None
+    retain_last: int | None
+    snapshot_ids: Sequence[int]
+    clean_expired_metadata: bool
+    max_concurrent_deletes: int
+    delete_files: bool
+    dry_run: bool
+    progress: Progress | None
+
+
+@dataclass(frozen=True)
+class ExpireSnapshotsResult:
+    """What an expiry did, or in a dry run would do. The counts have the names that Spark gives them.
+
+    Attributes:
+        table: The table's name.
+        dry_run: Whether nothing was changed.
+        snapshots: The snapshots that went.
+        refs: The branches and tags that went.
+        schemas: The schemas that went, by id.
+        specs: The partition specs that went, by id.
+        deleted_bytes: Of the files, as metadata has them (manifest lists, whose size it does not have, apart).
+        failed: How many files could not be removed. They are orphan files now.
+        problems: What went wrong, in words: the first hundred.
+        files: In a dry run, the files: ``location``, ``kind`` and ``size``.
+    """
+
+    table: str
+    dry_run: bool
+    snapshots: list[int] = field(repr=False)
+    refs: list[str]
+    schemas: list[int]
+    specs: list[int]
+    deleted_data_files_count: int
+    deleted_position_delete_files_count: int
+    deleted_equality_delete_files_count: int
+    deleted_manifest_files_count: int
+    deleted_manifest_lists_count: int
+    deleted_statistics_files_count: int
+    deleted_bytes: int
+    failed: int
+    problems: list[str] = field(repr=False)
+    files: pa.Table | None = field(repr=False)
+
+    @property
+    def deleted_files_count(self) -> int:
+        """Of all kinds."""
+        return (
+            self.deleted_data_files_count
+            + self.deleted_position_delete_files_count
+            + self.deleted_equality_delete_files_count
+            + self.deleted_manifest_files_count
+            + self.deleted_manifest_lists_count
+            + self.deleted_statistics_files_count
+        )
+
+    def to_arrow(self) -> pa.Table:
+        """The counts as a table of one row, as Spark's procedure gives them."""
+        return pa.table({name: [value] for name, value in vars(self).items() if name.startswith("deleted_")})
+
+    def __repr__(self) -> str:
+        did = "would remove" if self.dry_run else "removed"
+        text = f"{self.table}: {did} {len(self.snapshots)} snapshots"
+        text += f", {len(self.refs)} branches and tags" if self.refs else ""
+        text += f" and {self.deleted_files_count} files of {self.deleted_bytes:,} bytes"
+        text += f"; {self.failed} files could not be removed" if self.failed else ""
+        return f"<{text}{f'; {len(self.problems)} problems' if self.problems else ''}>"
+
+
+class FloeExpireSnapshots(ExpireSnapshots):
+    """PyIceberg's builder: the snapshots that are named go, and no others.
+
+    ``commit`` removes the files that no other snapshot reaches, too, which PyIceberg's own does not.
+
+    Example:
+        >>> table.maintenance.expire_snapshots().by_id(first).older_than(last_week).commit()  # doctest: +SKIP
+    """
+
+    def __init__(self, table: FloeTable) -> None:
+        super().__init__(table._begin(autocommit=True))
+        self._table = table
+
+    def commit(self) -> None:
+        """Forget the snapshots and remove their files; nothing without any.
+
+        Raises:
+            CommitFailedError: Other writers were first, again and again.
+        """
+        ids = self._snapshot_ids_to_expire - self._get_protected_snapshot_ids()
+        if ids:
+            _expire(self._table, by_retention=False, snapshot_ids=sorted(ids))
+
+
+class FloeMaintenance(MaintenanceTable):
+    """What keeps a table small and quick. Nothing of it runs on its own.
+
+    Example:
+        >>> table.maintenance.expire_snapshots(retain_last=10, dry_run=True)  # doctest: +SKIP
+        <flights.departures: would remove 90 snapshots and 312 files of 1,204,381 bytes>
+    """
+
+    tbl: FloeTable
+
+    @overload
+    def expire_snapshots(self) -> FloeExpireSnapshots: ...
+
+    @overload
+    def expire_snapshots(self, **options: Unpack[ExpireSnapshotsOptions]) -> ExpireSnapshotsResult: ...
+
+    def expire_snapshots(
+        self, **options: Unpack[ExpireSnapshotsOptions]
+    ) -> FloeExpireSnapshots | ExpireSnapshotsResult:
+        """Forget the snapshots that the table does not keep, and remove the files that only they reach.
+
+        Without any argument, PyIceberg's builder, which does nothing before its ``commit``. With one it is done at
+        once, as Spark's procedure does it: of each branch the last ``retain_last`` snapshots stay, and those that are
+        not older than ``older_than``; what a branch or tag says itself about what it keeps (``set_retention``) wins.
+        Snapshots of no branch stay until they are older. Branches and tags beyond their age go. Decided and committed
+        anew if others commit meanwhile; files are removed only afterwards, so that whatever interrupts that leaves
+        orphan files at worst.
+
+        Args:
+            **options: At least one of these.
+
+                * ``older_than``: a time with a time zone, or Unix time in milliseconds; default: now less
+                  ``history.expire.max-snapshot-age-ms`` (five days).
+                * ``retain_last``: default ``history.expire.min-snapshots-to-keep`` (1).
+                * ``snapshot_ids``: go in any case, besides those.
+                * ``clean_expired_metadata``: also schemas and partition specs that nothing uses any more.
+                * ``max_concurrent_deletes``: default as many as there are cores.
+                * ``delete_files``: False leaves the files, as orphans.
+                * ``dry_run``: True changes nothing, and the result lists what would go.
+                * ``progress``: is called with what is being done, how many of it are done and of how many (-1: not
+                  known).
+
+        Example:
+            >>> week = dt.datetime.now(dt.UTC) - dt.timedelta(days=7)
+            >>> table.maintenance.expire_snapshots(older_than=week, retain_last=10)  # doctest: +SKIP
+            <flights.departures: removed 90 snapshots and 312 files of 1,204,381 bytes>
+
+        Raises:
+            InvalidArgumentError: Files may be another table's (``gc.enabled`` = false), or a branch or tag is at one of
+                the ids.
+            NotFoundError: The table has no snapshot of an id.
+            CommitFailedError: Other writers were first, again and again.
+        """
+        if options:
+            return self._expire_snapshots(**options)
+        if commits_elsewhere(self.tbl.catalog):
+            return cast(FloeExpireSnapshots, super().expire_snapshots())
+        return FloeExpireSnapshots(self.tbl)
+
+    def _expire_snapshots(
+        self,
+        *,
+        older_than: Moment | None = None,
+        retain_last: int | None = None,
+        snapshot_ids: Sequence[int] = (),
+        clean_expired_metadata: bool = False,
+        max_concurrent_deletes: int = 0,
+        delete_files: bool = True,
+        dry_run: bool = False,
+        progress: Progress | None = None,
+    ) -> ExpireSnapshotsResult:
+        done = _expire(
+            self.tbl,
+            older_than_ms=None if older_than is None else to_milliseconds(older_than, "older_than"),
+            retain_last=retain_last,
+            snapshot_ids=snapshot_ids,
+            clean_expired_metadata=clean_expired_metadata,
+            max_concurrent_deletes=max_concurrent_deletes,
+            delete_files=delete_files,
+            dry_run=dry_run,
+            progress=progress,
+        )
+        counts = done["counts"]
+        return ExpireSnapshotsResult(
+            table=_name(self.tbl.name()),
+            dry_run=dry_run,
+            snapshots=done["snapshots"],
+            refs=done["refs"],
+            schemas=done["schemas"],
+            specs=done["specs"],
+            deleted_data_files_count=counts["data"],
+            deleted_position_delete_files_count=counts["position deletes"],
+            deleted_equality_delete_files_count=counts["equality deletes"],
+            deleted_manifest_files_count=counts["manifest"],
+            deleted_manifest_lists_count=counts["manifest list"],
+            deleted_statistics_files_count=counts["statistics"],
+            deleted_bytes=done["bytes"],
+            failed=done["failed"],
+            problems=done["problems"],
+            files=_files(done["listed"]) if dry_run else None,
+        )
+
+
+def _name(identifier: Identifier) -> str:
+    return ".".join(identifier)
+
+
+def _files(listed: list[tuple[str, str, int]]) -> pa.Table:
+    names = ("location", "kind", "size")
+    columns = [[file[i] for file in listed] for i in range(3)]
+    return pa.table(dict(zip(names, columns, strict=True)), schema=pa.schema([*zip(names, _TYPES, strict=True)]))
+
+
+_TYPES = (pa.string(), pa.string(), pa.int64())
+
+
+def _expire(table: FloeTable, **options: object) -> ExpiryCounts:
+    """Runs it in the engine, and moves the table to what came of it."""
+    refuse_elsewhere(table, "expiry of snapshots")
+    since = table._state
+    handle, counts = floe_engine.expire_snapshots(since.handle, **options)  # type: ignore[arg-type]
+    table._move_to(TableState(table.catalog, table.name(), handle), since)
+    return counts
+
+
+def refuse_elsewhere(table: FloeTable, what: str) -> None:
+    """Raises NotImplementedError where commits go to a ``commit_table`` that is not the engine's."""
+    if commits_elsewhere(table.catalog):
+        raise NotImplementedError(f"{_name(table.name())}: {what} commits in the engine, not by another catalog")
