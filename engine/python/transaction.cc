@@ -41,25 +41,29 @@ nb::dict to_dict(const UpsertCounts& counts) {
   return out;
 }
 
+// None: the snapshot is staged, of no branch yet, on what the main branch has.
+using Branch = std::optional<std::string>;
+std::string name_of(const Branch& branch) { return branch.value_or(std::string(kMainBranch)); }
+
 // A transaction and what it needs to live.
 class TransactionHandle {
  public:
   explicit TransactionHandle(const Table& table) : catalog_(table.catalog()), transaction_(*catalog_, table.loaded()) {}
 
-  void append(const nb::object& source, const Properties& snapshot_properties, const std::string& branch,
-              std::optional<bool> merge_manifests, bool stage_only) {
+  void append(const nb::object& source, const Properties& snapshot_properties, const Branch& branch,
+              std::optional<bool> merge_manifests) {
     with_rows(source, [&](arrow::RecordBatchReader& batches, WriteOptions write) {
       floe::append(*in_turn(), batches,
                    {.snapshot_properties = snapshot_properties,
-                    .branch = branch,
-                    .stage_only = stage_only,
+                    .branch = name_of(branch),
+                    .stage_only = !branch,
                     .merge_manifests = merge_manifests},
                    std::move(write));
     });
   }
 
   void overwrite(const nb::object& source, const std::string& filter_json, bool case_sensitive,
-                 const Properties& snapshot_properties, const std::string& branch,
+                 const Properties& snapshot_properties, const Branch& branch,
                  const std::optional<std::string>& isolation, const std::optional<std::string>& mode) {
     const OverwriteOptions options =
         overwrite_options(filter_json, case_sensitive, snapshot_properties, branch, isolation, mode);
@@ -68,13 +72,13 @@ class TransactionHandle {
     });
   }
 
-  bool overwrite_partitions(const nb::object& source, const Properties& snapshot_properties, const std::string& branch,
-                            const std::optional<std::string>& isolation, bool stage_only) {
+  bool overwrite_partitions(const nb::object& source, const Properties& snapshot_properties, const Branch& branch,
+                            const std::optional<std::string>& isolation) {
     bool any = false;
     with_rows(source, [&](arrow::RecordBatchReader& batches, WriteOptions write) {
       any = floe::overwrite_partitions(*in_turn(), batches,
-                                       {.branch = branch,
-                                        .stage_only = stage_only,
+                                       {.branch = name_of(branch),
+                                        .stage_only = !branch,
                                         .isolation = level(isolation),
                                         .snapshot_properties = snapshot_properties},
                                        std::move(write));
@@ -83,7 +87,7 @@ class TransactionHandle {
   }
 
   bool delete_rows(const std::string& filter_json, bool case_sensitive, const Properties& snapshot_properties,
-                   const std::string& branch, const std::optional<std::string>& isolation,
+                   const Branch& branch, const std::optional<std::string>& isolation,
                    const std::optional<std::string>& mode) {
     const OverwriteOptions options =
         overwrite_options(filter_json, case_sensitive, snapshot_properties, branch, isolation, mode);
@@ -101,7 +105,7 @@ class TransactionHandle {
   }
 
   bool apply_changes(const nb::object& upserts, const nb::object& deletes, std::vector<std::string> keys,
-                     bool case_sensitive, const Properties& snapshot_properties, const std::string& branch) {
+                     bool case_sensitive, const Properties& snapshot_properties, const Branch& branch) {
     arrow::StopSource stop;
     Call call(stop);
     const auto rows_of = [&](const nb::object& source) {
@@ -113,7 +117,8 @@ class TransactionHandle {
       any = floe::apply_changes(*in_turn(), {.upserts = upserted.get(), .deletes = deleted.get()},
                                 {.keys = std::move(keys),
                                  .case_sensitive = case_sensitive,
-                                 .branch = branch,
+                                 .branch = name_of(branch),
+                                 .stage_only = !branch,
                                  .snapshot_properties = snapshot_properties},
                                 {.stop = stop.token()});
     });
@@ -121,13 +126,15 @@ class TransactionHandle {
   }
 
   void add_files(const std::vector<std::string>& locations, bool refuse_duplicates,
-                 const Properties& snapshot_properties, const std::string& branch) {
+                 const Properties& snapshot_properties, const Branch& branch) {
     arrow::StopSource stop;
     Call(stop).run([&] {
-      floe::add_files(
-          *in_turn(), locations,
-          {.branch = branch, .refuse_duplicates = refuse_duplicates, .snapshot_properties = snapshot_properties},
-          stop.token());
+      floe::add_files(*in_turn(), locations,
+                      {.branch = name_of(branch),
+                       .stage_only = !branch,
+                       .refuse_duplicates = refuse_duplicates,
+                       .snapshot_properties = snapshot_properties},
+                      stop.token());
     });
   }
 
@@ -208,12 +215,13 @@ class TransactionHandle {
   }
 
   static OverwriteOptions overwrite_options(const std::string& filter_json, bool case_sensitive,
-                                            const Properties& snapshot_properties, const std::string& branch,
+                                            const Properties& snapshot_properties, const Branch& branch,
                                             const std::optional<std::string>& isolation,
                                             const std::optional<std::string>& mode) {
     return {.filter = filter_json.empty() ? Expression{} : expression_from_json(filter_json),
             .case_sensitive = case_sensitive,
-            .branch = branch,
+            .branch = name_of(branch),
+            .stage_only = !branch,
             .isolation = level(isolation),
             .mode = delete_mode(mode),
             .snapshot_properties = snapshot_properties};
@@ -251,7 +259,7 @@ void bind_transaction(nb::module_& m) {
       .def(
           "__init__",
           [](UpsertOptions* self, std::vector<std::string> keys, bool case_sensitive, bool update_matched,
-             bool delete_matched, bool insert_unmatched, Properties snapshot_properties, std::string branch,
+             bool delete_matched, bool insert_unmatched, Properties snapshot_properties, const Branch& branch,
              const std::optional<std::string>& mode, const std::optional<std::string>& isolation,
              std::optional<int64_t> source_bytes) {
             new (self) UpsertOptions{.keys = std::move(keys),
@@ -261,7 +269,8 @@ void bind_transaction(nb::module_& m) {
                                      .insert_unmatched = insert_unmatched,
                                      .isolation = level(isolation),
                                      .mode = delete_mode(mode),
-                                     .branch = std::move(branch),
+                                     .branch = name_of(branch),
+                                     .stage_only = !branch,
                                      .snapshot_properties = std::move(snapshot_properties)};
             if (source_bytes) self->source_bytes = *source_bytes;
           },
@@ -273,7 +282,7 @@ void bind_transaction(nb::module_& m) {
                                 "Several changes of one table that become one commit. One call at a time.")
       .def(nb::init<const Table&>(), nb::arg("table"), nogil())
       .def("append", &TransactionHandle::append, nb::arg("batches"), nb::kw_only(), nb::arg("snapshot_properties"),
-           nb::arg("branch"), nb::arg("merge_manifests") = nb::none(), nb::arg("stage_only") = false,
+           nb::arg("branch"), nb::arg("merge_manifests") = nb::none(),
            "Appends the rows of an Arrow stream as one snapshot.")
       .def("overwrite", &TransactionHandle::overwrite, nb::arg("batches"), nb::kw_only(), nb::arg("filter_json"),
            nb::arg("case_sensitive"), nb::arg("snapshot_properties"), nb::arg("branch"),
@@ -281,7 +290,6 @@ void bind_transaction(nb::module_& m) {
            "The rows that match leave and those of the stream come, as one snapshot. An empty filter: all leave.")
       .def("overwrite_partitions", &TransactionHandle::overwrite_partitions, nb::arg("batches"), nb::kw_only(),
            nb::arg("snapshot_properties"), nb::arg("branch"), nb::arg("isolation") = nb::none(),
-           nb::arg("stage_only") = false,
            "Replaces the partitions into which the stream's rows fall. False if there are no rows.")
       .def("delete", &TransactionHandle::delete_rows, nb::kw_only(), nb::arg("filter_json"), nb::arg("case_sensitive"),
            nb::arg("snapshot_properties"), nb::arg("branch"), nb::arg("isolation") = nb::none(),

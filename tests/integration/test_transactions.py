@@ -134,9 +134,7 @@ def test_merged_manifests(table: Both) -> None:
 
 
 def test_staged_snapshots_and_branches(table: Both) -> None:
-    table.change(
-        lambda t: t.append(rows(range(40, 41)), stage_only=True, snapshot_properties={"wap.id": "7"}, branch="main")
-    )
+    table.change(lambda t: t.append(rows(range(40, 41)), snapshot_properties={"wap.id": "7"}, branch=None))
     table.change(lambda t: t.append(rows(range(50, 51)), snapshot_properties={}, branch="audit"))
     assert table.ids() == [*range(30)]
     audited = table.read().scan().use_ref("audit").to_arrow()

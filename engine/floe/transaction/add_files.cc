@@ -73,6 +73,7 @@ void add_files(Transaction& transaction, const std::vector<std::string>& locatio
                                  .added = std::move(files),
                                  .refuse_duplicates = options.refuse_duplicates,
                                  .branch = options.branch,
+                                 .stage_only = options.stage_only,
                                  .snapshot_properties = options.snapshot_properties});
   transaction.add(std::make_unique<NameMappingStep>(mapping));
 }

@@ -10,6 +10,7 @@ namespace floe {
 
 struct AddFilesOptions {
   std::string branch = "main";
+  bool stage_only = false;        // a snapshot that no branch has yet
   bool refuse_duplicates = true;  // InvalidArgument for a file that is in the table already
   Properties snapshot_properties = {};
 };

@@ -79,6 +79,7 @@ SnapshotChange removal(Transaction& transaction, const OverwriteOptions& options
   const Isolation isolation = options.isolation.value_or(isolation_level(*staged.metadata, isolation_property));
   const DeleteMode mode = options.mode.value_or(delete_mode(*staged.metadata, "write.delete.mode"));
   SnapshotChange change{.branch = options.branch,
+                        .stage_only = options.stage_only,
                         .checks = transaction.checks_for(options.branch),
                         .snapshot_properties = options.snapshot_properties};
   LeavingRows leaving = plan_removal(transaction, options.branch, options.filter, options.case_sensitive, write);

@@ -21,6 +21,7 @@ struct OverwriteOptions {
   Expression filter;  // the rows that leave; default: all
   bool case_sensitive = true;
   std::string branch = "main";
+  bool stage_only = false;  // a snapshot that no branch has yet
   // Default: `write.delete.isolation-level` of a delete, `write.update.isolation-level` of an overwrite.
   std::optional<Isolation> isolation = {};
   std::optional<DeleteMode> mode = {};  // default: `write.delete.mode`, else copy-on-write

@@ -302,6 +302,7 @@ bool apply_changes(Transaction& transaction, const KeyChanges& changes, const Ke
   check_snapshot_properties(options.snapshot_properties);
   const KeyColumns keys = key_columns(*current_schema(table), options, write.table_name);
   SnapshotChange change{.branch = options.branch,
+                        .stage_only = options.stage_only,
                         .checks = transaction.checks_for(options.branch),
                         .snapshot_properties = options.snapshot_properties};
   try {

@@ -23,6 +23,7 @@ struct KeyChangeOptions {
   std::vector<std::string> keys;  // full names of columns; none: the identifier fields
   bool case_sensitive = true;
   std::string branch = std::string(kMainBranch);
+  bool stage_only = false;  // a snapshot that no branch has yet
   Properties snapshot_properties;
 };
 

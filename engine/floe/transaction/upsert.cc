@@ -437,6 +437,7 @@ UpsertCounts Upsert::add_to(Transaction& transaction) {
   const DeleteMode mode = options.mode.value_or(delete_mode(table, "write.merge.mode"));
   const Isolation isolation = options.isolation.value_or(isolation_level(table, "write.merge.isolation-level"));
   SnapshotChange change{.branch = options.branch,
+                        .stage_only = options.stage_only,
                         .checks = transaction.checks_for(options.branch),
                         .snapshot_properties = options.snapshot_properties};
   change.checks.no_added_data = source_->rows->key_range();

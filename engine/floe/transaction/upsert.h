@@ -25,6 +25,7 @@ struct UpsertOptions {
   std::optional<Isolation> isolation = {};  // default: `write.merge.isolation-level`
   std::optional<DeleteMode> mode = {};      // default: `write.merge.mode`
   std::string branch = std::string(kMainBranch);
+  bool stage_only = false;  // a snapshot that no branch has yet
   Properties snapshot_properties = {};
   // Of new rows in memory. More go to a temporary file (WriteOptions::sort_folder) and are merged part after part, each
   // of which reads the table's key columns.

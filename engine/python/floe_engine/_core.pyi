@@ -32,7 +32,7 @@ class UpsertOptions:
         delete_matched: bool,
         insert_unmatched: bool,
         snapshot_properties: Mapping[str, str],
-        branch: str,
+        branch: str | None,
         mode: str | None = None,
         isolation: str | None = None,
         source_bytes: int | None = None,
@@ -265,11 +265,13 @@ class Transaction:
         batches: Any,
         *,
         snapshot_properties: Mapping[str, str],
-        branch: str,
+        branch: str | None,
         merge_manifests: bool | None = None,
-        stage_only: bool = False,
     ) -> None:
-        """Appends the rows of an Arrow stream as one snapshot; ``stage_only``: without moving the branch."""
+        """Appends the rows of an Arrow stream as one snapshot.
+
+        It is of no branch yet, here and below, where ``branch`` is None.
+        """
 
     def overwrite(
         self,
@@ -278,7 +280,7 @@ class Transaction:
         filter_json: str,
         case_sensitive: bool,
         snapshot_properties: Mapping[str, str],
-        branch: str,
+        branch: str | None,
         isolation: str | None = None,
         mode: str | None = None,
     ) -> None:
@@ -293,9 +295,8 @@ class Transaction:
         batches: Any,
         *,
         snapshot_properties: Mapping[str, str],
-        branch: str,
+        branch: str | None,
         isolation: str | None = None,
-        stage_only: bool = False,
     ) -> bool:
         """Replaces the partitions into which the stream's rows fall. False, and no snapshot, without rows."""
 
@@ -305,7 +306,7 @@ class Transaction:
         filter_json: str,
         case_sensitive: bool,
         snapshot_properties: Mapping[str, str],
-        branch: str,
+        branch: str | None,
         isolation: str | None = None,
         mode: str | None = None,
     ) -> bool:
@@ -328,7 +329,7 @@ class Transaction:
         keys: Sequence[str],
         case_sensitive: bool,
         snapshot_properties: Mapping[str, str],
-        branch: str,
+        branch: str | None,
     ) -> bool:
         """Deletes and replaces rows by key, without reading the table. False, and no snapshot, if there are no changes.
 
@@ -340,7 +341,12 @@ class Transaction:
         """
 
     def add_files(
-        self, locations: Sequence[str], *, refuse_duplicates: bool, snapshot_properties: Mapping[str, str], branch: str
+        self,
+        locations: Sequence[str],
+        *,
+        refuse_duplicates: bool,
+        snapshot_properties: Mapping[str, str],
+        branch: str | None,
     ) -> None:
         """Adds Parquet files that are there already, as one snapshot. Files without field ids: a name mapping is set.
 

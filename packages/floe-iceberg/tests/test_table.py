@@ -404,8 +404,10 @@ def test_an_upsert_takes_a_budget_of_memory(catalog: FloeCatalog) -> None:
     with table.transaction() as transaction:
         again = transaction.upsert(source, join_cols=["id"], source_bytes=10_000)
     assert again == FloeUpsertResult(rows_updated=0, rows_inserted=0, rows_unchanged=2_000)
+    with table.transaction() as transaction:
+        transaction.set_properties({"write.py-location-provider.impl": "some.where.Provider"})
     with pytest.raises(NotImplementedError, match="source_bytes"):
-        table.upsert(source, join_cols=["id"], source_bytes=10_000, branch=None)
+        table.upsert(source, join_cols=["id"], source_bytes=10_000)
 
 
 @pytest.mark.parametrize("given", ["property", "argument"])
@@ -440,13 +442,45 @@ def test_isolation_is_what_the_table_or_the_caller_says(
             assert 2 not in ids(other.refresh().scan()) or operation != "merge"
 
 
-def test_a_snapshot_of_no_branch_is_there_to_be_looked_at(catalog: FloeCatalog) -> None:
-    table = catalog.create_table("ns.t", SCHEMA)
-    table.append(rows(1))
-    table.append(rows(2), snapshot_properties={"wap.id": "audit"}, branch=None)
-    assert ids(table.scan()) == [1]
-    (staged,) = [snapshot for snapshot in table.snapshots() if snapshot.summary and snapshot.summary.get("wap.id")]
-    assert ids(table.scan(snapshot_id=staged.snapshot_id)) == [1, 2]
+@pytest.mark.parametrize("version", [2, 3])
+def test_every_change_can_be_staged_without_a_branch(catalog: FloeCatalog, version: int) -> None:
+    schema = pa.schema([pa.field("id", pa.int64(), nullable=False), pa.field("day", pa.int32())])
+    table = catalog.create_table("ns.staged", schema, properties={"format-version": str(version)})
+    with table.update_spec() as spec:
+        spec.add_identity("day")
+
+    def days(*ids: int) -> pa.Table:
+        return pa.table({"id": ids, "day": [i // 10 for i in ids]}, schema=schema)
+
+    table.append(days(1, 2, 11))
+    head = table.current_snapshot()
+    assert head is not None
+    changes: dict[str, Callable[[], object]] = {
+        "append": lambda: table.append(days(3), branch=None),
+        "overwrite": lambda: table.overwrite(days(4), "id = 1", branch=None),
+        "dynamic": lambda: table.dynamic_partition_overwrite(days(5), branch=None),
+        "delete": lambda: table.delete("id = 2", branch=None, mode="merge-on-read"),
+        "upsert": lambda: table.upsert(days(2, 6), ["id", "day"], branch=None),
+        "changes": lambda: table.apply_changes(days(1), days(11), ["id", "day"], branch=None),
+    }
+    expected = {
+        "append": [1, 2, 3, 11],
+        "overwrite": [2, 4, 11],
+        "dynamic": [5, 11],
+        "delete": [1, 11],
+        "upsert": [1, 2, 6, 11],
+        "changes": [1, 2],
+    }
+    for name, change in changes.items():
+        before = {snapshot.snapshot_id for snapshot in table.snapshots()}
+        change()
+        (staged,) = [snapshot for snapshot in table.snapshots() if snapshot.snapshot_id not in before]
+        assert staged.parent_snapshot_id == head.snapshot_id
+        found = table.scan(snapshot_id=staged.snapshot_id).to_arrow()["id"].to_pylist()
+        assert sorted(found) == expected[name], name
+        assert table.current_snapshot() == head
+        assert sorted(table.scan().to_arrow()["id"].to_pylist()) == [1, 2, 11]
+    assert list(table.refs()) == ["main"]
 
 
 def test_nothing_is_left_of_a_transaction_that_fails(catalog: FloeCatalog) -> None:

@@ -93,8 +93,7 @@ class RowChanges(ABC):
                 transaction._begin().append(
                     source,
                     snapshot_properties=snapshot_properties,
-                    branch=branch or MAIN_BRANCH,
-                    stage_only=branch is None,
+                    branch=branch,
                 )
 
     def overwrite(
@@ -115,7 +114,7 @@ class RowChanges(ABC):
             overwrite_filter: The rows that leave; all by default.
             snapshot_properties: What to note in the snapshot's summary.
             case_sensitive: Whether the case of column names counts in the filter.
-            branch: The branch to change.
+            branch: The branch to change; None: the snapshot is of no branch yet.
             mode: How rows leave files that stay in part; default: ``write.delete.mode``.
             isolation: What others may commit meanwhile; default: ``write.update.isolation-level``.
 
@@ -128,7 +127,7 @@ class RowChanges(ABC):
         """
         stream = arrow_stream(df)
         with self._change() as transaction:
-            if branch is None or transaction._is_pyicebergs(stream):
+            if transaction._is_pyicebergs(stream):
                 refuse_engines_options(transaction._state, mode=mode, isolation=isolation)
                 Transaction.overwrite(
                     transaction, df, overwrite_filter, dict(snapshot_properties), case_sensitive, branch
@@ -161,7 +160,7 @@ class RowChanges(ABC):
         Args:
             df: The rows that come, whose partitions they replace: any Arrow stream.
             snapshot_properties: What to note in the snapshot's summary.
-            branch: The branch to change.
+            branch: The branch to change; None: the snapshot is of no branch yet.
             isolation: What others may commit meanwhile; default: ``write.update.isolation-level``.
 
         Example:
@@ -173,7 +172,7 @@ class RowChanges(ABC):
         """
         stream = arrow_stream(df)
         with self._change() as transaction:
-            if branch is None or transaction._is_pyicebergs(stream):
+            if transaction._is_pyicebergs(stream):
                 refuse_engines_options(transaction._state, isolation=isolation)
                 Transaction.dynamic_partition_overwrite(transaction, df, dict(snapshot_properties), branch)
                 return
@@ -199,7 +198,7 @@ class RowChanges(ABC):
             delete_filter: The rows to delete.
             snapshot_properties: What to note in the snapshot's summary.
             case_sensitive: Whether the case of column names counts in the filter.
-            branch: The branch to change.
+            branch: The branch to change; None: the snapshot is of no branch yet.
             mode: How rows leave files that stay in part; default: ``write.delete.mode``.
             isolation: What others may commit meanwhile; default: ``write.delete.isolation-level``.
 
@@ -211,7 +210,7 @@ class RowChanges(ABC):
             ConflictFoundError: Others added rows that match, or changed files that hold some.
         """
         with self._change() as transaction:
-            if branch is None or transaction._is_pyicebergs():
+            if transaction._is_pyicebergs():
                 refuse_engines_options(transaction._state, mode=mode, isolation=isolation)
                 Transaction.delete(
                     transaction, delete_filter, dict(snapshot_properties), case_sensitive, branch, _isolation_operation
@@ -254,7 +253,7 @@ class RowChanges(ABC):
             when_matched_update_all: Whether rows that match are updated.
             when_not_matched_insert_all: Whether new rows that match nothing are inserted.
             case_sensitive: Whether the case of column names counts in ``join_cols``.
-            branch: The branch to change.
+            branch: The branch to change; None: the snapshot is of no branch yet.
             snapshot_properties: What to note in the snapshot's summary.
             when_matched_delete: Delete the rows that match instead of updating them.
             mode: How rows leave files that stay in part; default: ``write.merge.mode``.
@@ -272,7 +271,7 @@ class RowChanges(ABC):
         """
         stream = arrow_stream(df)
         with self._change() as transaction:
-            if branch is None or transaction._is_pyicebergs(stream):
+            if transaction._is_pyicebergs(stream):
                 refuse_engines_options(
                     transaction._state,
                     when_matched_delete=when_matched_delete or None,
@@ -319,7 +318,7 @@ class RowChanges(ABC):
         deletes: Any = None,
         key_cols: list[str] | None = None,
         snapshot_properties: Mapping[str, str] = EMPTY_DICT,
-        branch: str = MAIN_BRANCH,
+        branch: str | None = MAIN_BRANCH,
         *,
         case_sensitive: bool = True,
     ) -> None:
@@ -336,7 +335,7 @@ class RowChanges(ABC):
             key_cols: The columns of the key, by full name; default: the table's identifier fields. The columns that a
                 table is partitioned by have to be among them.
             snapshot_properties: What to note in the snapshot's summary.
-            branch: The branch to change.
+            branch: The branch to change; None: the snapshot is of no branch yet.
             case_sensitive: Whether the case of column names counts in ``key_cols``.
 
         Example:
@@ -382,7 +381,7 @@ class RowChanges(ABC):
             file_paths: Where the files are. They stay there, and belong to the table from then on.
             snapshot_properties: What to note in the snapshot's summary.
             check_duplicate_files: Whether to look in the whole table for files that it has already.
-            branch: The branch to add to.
+            branch: The branch to add to; None: the snapshot is of no branch yet.
 
         Example:
             >>> table.add_files(["file:///landing/2013-01.parquet"])  # doctest: +SKIP
@@ -394,7 +393,7 @@ class RowChanges(ABC):
             ConflictFoundError: Others renamed columns by which those of the files are found.
         """
         with self._change() as transaction:
-            if branch is None or transaction._is_pyicebergs():
+            if transaction._is_pyicebergs():
                 Transaction.add_files(transaction, file_paths, dict(snapshot_properties), check_duplicate_files, branch)
                 return
             transaction._begin().add_files(
@@ -410,8 +409,8 @@ def refuse_engines_options(state: TableState, **options: object) -> None:
     given = [name for name, value in options.items() if value is not None]
     if given:
         raise NotImplementedError(
-            f"{'.'.join(state.identifier)}: {', '.join(given)}: this is PyIceberg's own code (for the branch None, or "
-            "where Python code decides how rows are written), which has no such options; leave them out"
+            f"{'.'.join(state.identifier)}: {', '.join(given)}: this is PyIceberg's own code, since Python code "
+            "decides how rows are written, and it has no such options; leave them out"
         )
 
 
