@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from opentelemetry import metrics, trace
 from opentelemetry.sdk.metrics import MeterProvider
@@ -13,6 +15,8 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from floe_iceberg import load_catalog
+from floe_iceberg.errors import InvalidArgumentError
 from floe_iceberg.telemetry import operation
 
 _SPANS = InMemorySpanExporter()
@@ -58,6 +62,27 @@ def test_a_failure_is_told_without_its_secrets(spans: InMemorySpanExporter) -> N
     assert message.startswith("postgresql://me:***@host/db refused token=***; xxx")
     assert len(message) == 500
     assert "geheim" not in span.to_json()
+
+
+def test_changes_and_commits_of_a_table_are_spans(tmp_path: Path, spans: InMemorySpanExporter) -> None:
+    catalog = load_catalog("t", type="in-memory", warehouse=f"file://{tmp_path}")
+    catalog.create_namespace("ns")
+    table = catalog.create_table("ns.t", pa.schema([pa.field("id", pa.int64())]))
+    rows = pa.table({"id": [1, 2]})
+    table.append(rows)
+    table.upsert(rows, join_cols=["id"])
+    with table.transaction() as transaction:
+        transaction.delete("id = 1")
+    with pytest.raises(InvalidArgumentError):
+        table.append(pa.table({"other": [1]}))
+    finished = spans.get_finished_spans()
+    told = [(span.name, attributes(span)["table.identifier"], span.status.is_ok) for span in finished]
+    names = ["commit", "append", "commit", "upsert", "delete", "commit", "append"]
+    assert told == [(f"iceberg.{name}", "ns.t", i < 6) for i, name in enumerate(names)]
+    commit, append = finished[:2]
+    assert commit.parent is not None
+    assert append.context is not None
+    assert commit.parent.span_id == append.context.span_id
 
 
 def test_operations_are_counted_and_timed_by_outcome() -> None:

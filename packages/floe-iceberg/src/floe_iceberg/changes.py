@@ -19,6 +19,7 @@ import floe_engine
 from floe_engine import UpsertOptions
 from floe_iceberg import expression
 from floe_iceberg.errors import InvalidArgumentError
+from floe_iceberg.telemetry import traced
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -57,6 +58,11 @@ class RowChanges(ABC):
         CommitStateUnknownError: On commit: the answer was lost.
     """
 
+    @property
+    @abstractmethod
+    def _full_name(self) -> str:
+        """The table's name."""
+
     @abstractmethod
     def _change(self) -> AbstractContextManager[FloeTransaction]:
         """The transaction that a change becomes part of."""
@@ -65,6 +71,7 @@ class RowChanges(ABC):
     def _upsert(self, source: Any, options: UpsertOptions) -> UpsertCounts:
         """The engine's upsert, of a table or in a transaction."""
 
+    @traced("append")
     def append(
         self,
         df: Any,
@@ -96,6 +103,7 @@ class RowChanges(ABC):
                     branch=branch,
                 )
 
+    @traced("overwrite")
     def overwrite(
         self,
         df: Any,
@@ -147,6 +155,7 @@ class RowChanges(ABC):
                     mode=mode,
                 )
 
+    @traced("dynamic_partition_overwrite")
     def dynamic_partition_overwrite(
         self,
         df: Any,
@@ -181,6 +190,7 @@ class RowChanges(ABC):
                     source, snapshot_properties=snapshot_properties, branch=branch, isolation=isolation
                 )
 
+    @traced("delete")
     def delete(
         self,
         delete_filter: BooleanExpression | str = ALWAYS_TRUE,
@@ -227,6 +237,7 @@ class RowChanges(ABC):
             if not found:
                 warnings.warn("Delete operation did not match any records", stacklevel=2)
 
+    @traced("upsert")
     def upsert(
         self,
         df: Any,
@@ -312,6 +323,7 @@ class RowChanges(ABC):
             rows_deleted=counts["deleted"],
         )
 
+    @traced("apply_changes")
     def apply_changes(
         self,
         upserts: Any = None,
@@ -366,6 +378,7 @@ class RowChanges(ABC):
                 branch=branch,
             )
 
+    @traced("add_files")
     def add_files(
         self,
         file_paths: list[str],

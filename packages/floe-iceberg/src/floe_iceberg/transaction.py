@@ -37,6 +37,7 @@ from floe_iceberg.scan import FloeScan
 from floe_iceberg.schema import FloeUpdateSchema
 from floe_iceberg.snapshot import FloeManageSnapshots
 from floe_iceberg.state import TableState
+from floe_iceberg.telemetry import traced
 
 if TYPE_CHECKING:
     from floe_engine._core import UpsertCounts
@@ -74,6 +75,10 @@ class FloeTransaction(RowChanges, Transaction):
         self._staged: TableState | None = None  # with the changes so far; None: not known yet
         self._is_over = False
         self._in_use = threading.RLock()
+
+    @property
+    def _full_name(self) -> str:
+        return ".".join(self._table.name())
 
     @property
     def table_metadata(self) -> TableMetadata:
@@ -225,6 +230,7 @@ class FloeTransaction(RowChanges, Transaction):
                 self._failed = True
             super().__exit__(exctype, excinst, exctb)
 
+    @traced("commit")
     def commit_transaction(self) -> Table:
         """Commit all changes at once, with retries.
 
