@@ -1,13 +1,19 @@
+#include <arrow/buffer.h>
+#include <arrow/compute/expression.h>
 #include <nanobind/nanobind.h>
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <optional>
 #include <string>
 
 #include "catalog.h"
 #include "errors.h"
 #include "evolve.h"
+#include "floe/arrow_status.h"
 #include "floe/expression/expression.h"
+#include "floe/expression/from_arrow.h"
 #include "floe/inspect/inspect.h"
 #include "floe/manifest/manifest.h"
 #include "maintenance.h"
@@ -17,6 +23,20 @@
 #include "transaction.h"
 
 namespace nb = nanobind;
+
+namespace {
+
+std::optional<std::string> filter_from_arrow(const nb::bytes& serialized, bool nan_is_greatest) {
+  const std::string bytes(serialized.c_str(), serialized.size());
+  const nb::gil_scoped_release nogil;
+  const auto expression =
+      floe::check(arrow::compute::Deserialize(arrow::Buffer::FromString(bytes)), "a serialized Arrow expression");
+  const auto nan = nan_is_greatest ? floe::NanOrder::kGreatest : floe::NanOrder::kNone;
+  const auto filter = floe::from_arrow(expression, nan);
+  return filter ? std::optional(floe::to_json(*filter)) : std::nullopt;
+}
+
+}  // namespace
 
 NB_MODULE(_core, m) {
   using nogil = nb::call_guard<nb::gil_scoped_release>;
@@ -35,6 +55,8 @@ NB_MODULE(_core, m) {
   m.def(
       "filter_to_json", [](const std::string& text) { return floe::to_json(floe::parse_filter(text)); },
       nb::arg("text"), nogil(), "A filter's text as the JSON of the REST protocol.");
+  m.def("filter_from_arrow", &filter_from_arrow, nb::arg("serialized"), nb::arg("nan_is_greatest"),
+        "A serialized Arrow expression as a filter's JSON, or None if filters cannot say it.");
   m.def("metadata_table_names", &floe::metadata_table_names, nogil(), "What Table.inspect takes.");
   m.def("set_manifest_cache_bytes", &floe::set_manifest_cache_bytes, nb::arg("bytes"), nogil(),
         "Bounds the process-wide cache of manifests. 0 turns it off.");

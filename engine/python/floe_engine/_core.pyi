@@ -576,6 +576,15 @@ def filter_to_json(text: str) -> str:
         InvalidArgument: The text does not parse; the message has the position.
     """
 
+def filter_from_arrow(serialized: bytes, nan_is_greatest: bool) -> str | None:
+    """A serialized Arrow expression as a filter's JSON that matches exactly the rows for which it is true.
+
+    None if filters cannot say it. ``nan_is_greatest``: comparisons take NaN for greater than every number.
+
+    Raises:
+        CorruptFile: These are not an expression's bytes.
+    """
+
 def metadata_table_names() -> list[str]:
     """What ``Table.inspect`` takes."""
 

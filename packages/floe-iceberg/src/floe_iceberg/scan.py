@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -27,7 +27,9 @@ from floe_iceberg.errors import InvalidArgumentError
 from floe_iceberg.state import TableState
 
 if TYPE_CHECKING:
+    import polars as pl
     import pyarrow as pa
+    from duckdb import DuckDBPyConnection
     from pyiceberg.catalog import Catalog
 
     from floe_engine._core import PlannedFile
@@ -128,6 +130,19 @@ class FloeScan(DataScan):
         others = signature(type(self).__init__).parameters.keys() - {"self"} - held.keys()
         return type(self)(**{**held, **{name: getattr(self, name) for name in others}, **overrides})
 
+    def use_ref(self: S, name: str) -> S:
+        """A copy that looks at a branch or tag.
+
+        Raises:
+            ValueError: There is no such ref, or the scan has a snapshot already.
+        """
+        if self.snapshot_id:
+            raise ValueError(f"Cannot override ref, already set snapshot id={self.snapshot_id}")
+        found = self._handle().snapshot_of_ref(name)
+        if found is None:
+            raise ValueError(f"Cannot scan unknown ref={name}")
+        return self.update(snapshot_id=found)
+
     # --- the engine's scan ---
 
     def plan(self) -> floe_engine.Plan:
@@ -141,20 +156,55 @@ class FloeScan(DataScan):
             NotFoundError: The snapshot is gone.
             CorruptFileError: A manifest is broken, or what it says of deletes contradicts itself.
         """
+        return self._plan(limit=self.limit)
+
+    def _plan(
+        self,
+        *,
+        columns: Sequence[str] | None = None,
+        filter_json: str = "",
+        limit: int | None = None,
+        batch_rows: int | None = None,
+    ) -> floe_engine.Plan:
+        """The plan of a part of this scan: some of its columns, by name, and of the rows that match both filters."""
         if not self._filter_json and not isinstance(self._row_filter, (str, AlwaysTrue)):
             self._filter_json = expression.to_json(self._row_filter)
+        if filter_json and self._filter_json:
+            filter_json = f'{{"type": "and", "left": {self._filter_json}, "right": {filter_json}}}'
+        options = dict(self._read_options)
+        if batch_rows is not None:
+            options.setdefault("batch_rows", batch_rows)
         return (
             self._handle()
             .scan(
-                filter_json=self._filter_json,
-                select=self.selected_fields,
+                filter_json=filter_json or self._filter_json,
+                select=self.selected_fields if columns is None else self._selected_of(columns),
                 case_sensitive=self.case_sensitive,
                 snapshot_id=self.snapshot_id,
-                limit=self.limit,
-                **self._read_options,
+                limit=limit,
+                **options,
             )
             .plan()
         )
+
+    def _selected_of(self, columns: Sequence[str]) -> list[str]:
+        """What of `selected_fields` makes these columns."""
+        if "*" in self.selected_fields:
+            return list(columns)
+        fold = str if self.case_sensitive else str.casefold
+        wanted = {fold(name) for name in columns}
+        return [field for field in self.selected_fields if {fold(field), fold(field).partition(".")[0]} & wanted]
+
+    def _arrow_schema(self) -> pa.Schema:
+        import pyarrow as pa
+
+        if self._row_filter is ALWAYS_TRUE:  # else it is checked here
+            return pa.schema(self._plan(filter_json="false").read())
+        return pa.schema(self.plan().read())
+
+    @staticmethod
+    def _batches_of(plan: floe_engine.Plan) -> Iterator[pa.RecordBatch]:
+        return _batches(plan.read())
 
     def _handle(self) -> floe_engine.Table:
         if self._state is None:
@@ -227,6 +277,51 @@ class FloeScan(DataScan):
         except NotImplementedError as error:
             return self._as_pyiceberg(error, super().to_arrow_batch_reader)
         return pa.RecordBatchReader.from_batches(pa.schema(stream), _batches(stream))
+
+    def to_polars_lazy(self) -> pl.LazyFrame:
+        """A lazy Polars frame that the engine reads, in bounded memory where Polars streams.
+
+        What a query needs reaches the engine: its columns, how many rows, and what its filters have of comparisons with
+        literals, ``is_in``, ``is_between``, ``is_null``, ``is_nan`` and ``starts_with``, which then prune manifests,
+        files and row groups. Polars applies the rest. The frame shows the state that the scan was made of.
+
+        Example:
+            >>> frame = table.scan().to_polars_lazy()  # doctest: +SKIP
+            >>> frame.filter(pl.col("dep_delay") > 60).group_by("carrier").len().collect()  # doctest: +SKIP
+
+        Raises:
+            InvalidArgumentError: The filter or the selection names a column that is not there.
+            NotFoundError: The snapshot is gone.
+        """
+        from floe_iceberg.lazy_polars import lazy_frame
+
+        return lazy_frame(self)
+
+    def to_duckdb(self, table_name: str, connection: DuckDBPyConnection | None = None) -> DuckDBPyConnection:
+        """A DuckDB connection, in memory unless one is given, that has the rows as a view.
+
+        The view reads when it is queried, as a stream, and as often as it is queried. Columns and filters that DuckDB
+        hands to Arrow datasets (comparisons with literals, null tests, chains of these) reach the engine and prune
+        manifests, files and row groups; limits stop the reading, and do not plan less.
+
+        Example:
+            >>> table.scan().to_duckdb("departures").sql("SELECT max(dep_delay) FROM departures")  # doctest: +SKIP
+
+        Raises:
+            InvalidArgumentError: The filter or the selection names a column that is not there.
+            NotFoundError: The snapshot is gone.
+        """
+        import duckdb
+
+        from floe_iceberg.arrow_dataset import ScanDataset
+
+        try:
+            rows = ScanDataset(self)
+        except NotImplementedError as error:
+            return self._as_pyiceberg(error, lambda: super(FloeScan, self).to_duckdb(table_name, connection))
+        connection = connection or duckdb.connect(database=":memory:")
+        connection.register(table_name, rows)
+        return connection
 
     def count(self) -> int:
         """The number of rows, from metadata alone where that is right."""

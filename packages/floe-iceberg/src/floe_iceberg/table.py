@@ -8,7 +8,7 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, NoReturn, Self, cast
 
 from pyiceberg.catalog import Catalog
 from pyiceberg.catalog.noop import NoopCatalog
@@ -190,6 +190,10 @@ class FloeTable(RowChanges, Table):
             options=options,
             limit=limit,
         )
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """The rows of the current snapshot, for whatever takes Arrow streams."""
+        return self.scan().__arrow_c_stream__(requested_schema)
 
     def incremental_append_scan(
         self,
@@ -387,11 +391,15 @@ class FloeStaticTable(FloeTable, StaticTable):
     def refresh(self) -> FloeTable:
         raise NotImplementedError(f"{self.metadata_location}: a table without its catalog stays as it was found")
 
-    def _begin(self, autocommit: bool = False) -> FloeTransaction:
+    def _begin(self, autocommit: bool = False) -> NoReturn:
         raise floe_engine.NotSupported(
             f"{self.metadata_location}: a table without its catalog is only read; load it from its catalog to change "
             "it, or register it with one (register_table)"
         )
+
+    @property
+    def maintenance(self) -> FloeMaintenance:
+        self._begin()
 
     def _do_commit(self, updates: tuple[TableUpdate, ...], requirements: tuple[TableRequirement, ...]) -> None:
         self._begin()
