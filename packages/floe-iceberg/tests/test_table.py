@@ -442,6 +442,30 @@ def test_isolation_is_what_the_table_or_the_caller_says(
             assert 2 not in ids(other.refresh().scan()) or operation != "merge"
 
 
+def test_a_table_with_rows_and_deletes_moves_to_later_versions(catalog: FloeCatalog) -> None:
+    table = catalog.create_table("ns.old", SCHEMA, properties={"format-version": "1"})
+    table.append(rows(1, 2, 3))
+    for version in (2, 3):
+        with table.transaction() as transaction:
+            transaction.upgrade_table_version(version)
+            transaction.set_properties({"write.delete.mode": "merge-on-read"})
+        assert catalog.load_table("ns.old").format_version == version
+        table.delete(f"id = {version - 1}")
+    assert ids(table.scan()) == [3]
+    assert table.inspect.delete_files()["file_format"].to_pylist() == ["PUFFIN"]
+    table.append(rows(4))
+    found = table.scan(selected_fields=("id", "_row_id")).to_arrow().sort_by("id")
+    assert found["id"].to_pylist() == [3, 4]
+    assert found["_row_id"].null_count == 0
+    with (
+        pytest.raises(floe_engine.InvalidArgument, match=r"old: cannot go back from format version 3 to 2"),
+        table.transaction() as transaction,
+    ):
+        transaction.upgrade_table_version(2)
+    with pytest.raises(floe_engine.InvalidArgument, match="4"), table.transaction() as transaction:
+        transaction.upgrade_table_version(4)
+
+
 @pytest.mark.parametrize("version", [2, 3])
 def test_every_change_can_be_staged_without_a_branch(catalog: FloeCatalog, version: int) -> None:
     schema = pa.schema([pa.field("id", pa.int64(), nullable=False), pa.field("day", pa.int32())])

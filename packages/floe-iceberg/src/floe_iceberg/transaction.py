@@ -21,7 +21,7 @@ from pyiceberg.table import (
 )
 from pyiceberg.table.metadata import TableMetadata
 from pyiceberg.table.refs import MAIN_BRANCH
-from pyiceberg.table.update import TableRequirement, TableUpdate
+from pyiceberg.table.update import TableRequirement, TableUpdate, UpgradeFormatVersionUpdate
 from pyiceberg.table.update.snapshot import ManageSnapshots, UpdateSnapshot
 from pyiceberg.table.update.sorting import UpdateSortOrder
 from pyiceberg.table.update.spec import UpdateSpec
@@ -139,6 +139,25 @@ class FloeTransaction(RowChanges, Transaction):
         """
         refuse_version_3(self._state, "a snapshot from PyIceberg's producers")
         return super().update_snapshot(snapshot_properties, branch)
+
+    def upgrade_table_version(self, format_version: int) -> FloeTransaction:
+        """Make the table one of a later format version. Its files stay as they are.
+
+        Version 3 gives rows their ids from the next commit on, and deletes by deletion vectors.
+
+        Example:
+            >>> with table.transaction() as transaction:  # doctest: +SKIP
+            ...     transaction.upgrade_table_version(3)
+
+        Raises:
+            InvalidArgumentError: The version is an earlier one, or is not known.
+        """
+        if commits_elsewhere(self._table.catalog):
+            super().upgrade_table_version(cast(Any, format_version))
+        elif format_version != self._state.format_version:
+            self._begin().update("[]", json_array([UpgradeFormatVersionUpdate(format_version=format_version)]))
+            self._changed()
+        return self
 
     # --- changing what the table is made of: where commits go elsewhere, by PyIceberg's own classes ---
 
