@@ -89,17 +89,17 @@ def run(
         folder.mkdir(parents=True, exist_ok=True)
     measured: dict[str, dict[str, list[dict[str, Any]]]] = {}
     with Progress(console=Console(stderr=True)) as progress:
-        pairs = [(w, s) for w in works for s in systems if s in w.systems]
-        task = progress.add_task("measuring", total=len(pairs) * rounds + len(works))
+        turns = {w.name: [s for i in range(rounds) for s in systems if s in w.systems and (i == 0 or s not in w.once)]
+                 for w in works}  # fmt: skip
+        task = progress.add_task("measuring", total=sum(map(len, turns.values())) + len(works))
         for work in works:
             progress.update(task, description=f"data for {work.name}")
             work.data(HERE / "data")
             progress.advance(task)
-            for _ in range(rounds):
-                for system in (s for s in systems if s in work.systems):
-                    progress.update(task, description=f"{work.name}: {system}")
-                    measured.setdefault(work.name, {}).setdefault(system, []).append(measure(work, system, scratch))
-                    progress.advance(task)
+            for system in turns[work.name]:
+                progress.update(task, description=f"{work.name}: {system}")
+                measured.setdefault(work.name, {}).setdefault(system, []).append(measure(work, system, scratch))
+                progress.advance(task)
     when = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     report: dict[str, Any] = {
         "when": when,
@@ -144,8 +144,8 @@ def disagreement(work: dict[str, Any]) -> str:
 
 def facts(work: dict[str, Any]) -> str:
     """What was noted beside times: the size of the output, how later commits compare with earlier ones."""
-    noted = {s: {k: v for k, v in r.get("facts", {}).items() if k in ("bytes", "growth_permille", "row_groups")}
-             for s, r in work["systems"].items()}  # fmt: skip
+    kinds = ("bytes", "growth_permille", "row_groups", "p99_ms", "orphans")
+    noted = {s: {k: v for k, v in r.get("facts", {}).items() if k in kinds} for s, r in work["systems"].items()}
     return "; ".join(f"{s} " + ", ".join(f"{k} {v:,}" for k, v in f.items()) for s, f in noted.items() if f)
 
 

@@ -24,6 +24,7 @@ class Work:
         data: builds the input below a folder, once; later runs find it there.
         systems: how each system does it; "limit" is one of them. Each gets the data folder and an empty scratch folder.
         repeat: timed calls in one process (the median counts); 1 where a call changes what it works on.
+        once: systems that take so long that one call in one round has to do.
         large: takes long or much disk; runs only under `--large`.
     """
 
@@ -34,4 +35,5 @@ class Work:
     data: Callable[[Path], None]
     systems: dict[str, Prepare] = field(default_factory=dict)
     repeat: int = 3
+    once: frozenset[str] = frozenset()
     large: bool = False

@@ -1,0 +1,25 @@
+"""The works of this benchmark, by kind. Each system does the same thing; what it gives back must agree."""
+
+from __future__ import annotations
+
+from benchmarks.work import Work
+from benchmarks.works.changing import CHANGES
+from benchmarks.works.committing import APPENDS, CONTENDED, EVOLUTION, LOAD
+from benchmarks.works.planning import INSPECTIONS, PLANS
+from benchmarks.works.reading import BLOOM, SCANS
+from benchmarks.works.writing import APPEND, PARTITIONS
+
+EVERY = [
+    APPEND,
+    *PARTITIONS,
+    *SCANS,
+    BLOOM,
+    *PLANS,
+    *INSPECTIONS,
+    APPENDS,
+    CONTENDED,
+    *LOAD,
+    EVOLUTION,
+    *CHANGES,
+]
+WORKS: dict[str, Work] = {work.name: work for work in EVERY}
