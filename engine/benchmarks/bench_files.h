@@ -1,14 +1,24 @@
-// The data files of benchmarks of metadata: ten columns with statistics, partitioned by day.
+// What benchmarks of metadata share: data files with statistics of ten columns, partitioned by day, and the limit to
+// compare with.
 #pragma once
 
+#include <arrow/buffer.h>
 #include <fmt/format.h>
+#include <zlib.h>
 
+#include <cstdlib>
+#include <filesystem>
 #include <random>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "floe/avro/container.h"
+#include "floe/avro/encoding.h"
+#include "floe/error.h"
+#include "floe/io/io.h"
 #include "floe/manifest/data_file.h"
+#include "floe/manifest/manifest_list.h"
 #include "floe/spec/partition_spec.h"
 #include "floe/spec/schema.h"
 
@@ -72,6 +82,55 @@ inline DataFile bench_file(int number, std::mt19937_64& random) {
   }
   file.split_offsets = {4};
   return file;
+}
+
+// How many data files there are: FLOE_BENCH_FILES, unless that is not set.
+inline int file_count(int otherwise) {
+  const char* count = std::getenv("FLOE_BENCH_FILES");
+  return count != nullptr ? std::atoi(count) : otherwise;
+}
+
+// A temporary folder that lives as long as this.
+class Folder {
+ public:
+  Folder() : path_((std::filesystem::temp_directory_path() / "floe-benchmark.XXXXXX").string()) {
+    if (mkdtemp(path_.data()) == nullptr) throw Error("no temporary folder");
+  }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+  ~Folder() { std::filesystem::remove_all(path_); }
+
+  std::string file(const std::string& name) const { return path_ + "/" + name; }
+
+ private:
+  std::string path_;
+};
+
+// The limit: the manifests are read, and their blocks inflated by zlib, on one thread. Returns the bytes that come out.
+inline size_t inflate_all(Io& io, const std::vector<ManifestFile>& manifests) {
+  std::vector<Bytef> out(1 << 20);
+  size_t total = 0;
+  z_stream stream{};
+  inflateInit2(&stream, -15);
+  for (const ManifestFile& file : manifests) {
+    const auto buffer = io.read(file.manifest_path);
+    const std::string_view bytes(reinterpret_cast<const char*>(buffer->data()), buffer->size());
+    avro::Cursor in(bytes.substr(avro::read_header(bytes, "").size));
+    while (in.left() > 0) {
+      in.read_long();
+      const std::string_view block = in.read_bytes();
+      in.read_fixed(16);
+      inflateReset(&stream);
+      stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(block.data()));
+      stream.avail_in = static_cast<uInt>(block.size());
+      stream.next_out = out.data();
+      stream.avail_out = static_cast<uInt>(out.size());
+      inflate(&stream, Z_FINISH);
+      total += stream.total_out;
+    }
+  }
+  inflateEnd(&stream);
+  return total;
 }
 
 }  // namespace floe::bench

@@ -6,8 +6,6 @@
 #include <fmt/format.h>
 #include <zlib.h>
 
-#include <cstdlib>
-#include <filesystem>
 #include <random>
 #include <thread>
 #include <vector>
@@ -53,16 +51,12 @@ struct Manifests {
 
 // All manifests, written once into a temporary folder.
 struct Data {
-  std::filesystem::path folder;
+  bench::Folder folder;
   IoPtr io = make_io({});
   Manifests foreign, own;
 
   Data() {
-    const char* count = std::getenv("FLOE_BENCH_FILES");
-    const int per_manifest = (count != nullptr ? std::atoi(count) : 100'000) / kManifests;
-    std::string pattern = (std::filesystem::temp_directory_path() / "manifest_benchmark.XXXXXX").string();
-    if (mkdtemp(pattern.data()) == nullptr) throw Error("no temporary folder");
-    folder = pattern;
+    const int per_manifest = bench::file_count(100'000) / kManifests;
     std::mt19937_64 random(42);
     for (int m = 0; m < kManifests; ++m) {
       const auto own_writer = new_writer("deflate");
@@ -87,16 +81,15 @@ struct Data {
           sizes.clear();
         }
       }
-      add(own, own_writer->finish((folder / fmt::format("own-{}.avro", m)).string(), 1));
+      add(own, own_writer->finish(folder.file(fmt::format("own-{}.avro", m)), 1));
       const std::string empty = new_writer("deflate")->finish("", 1).first;
       ManifestFile file = own.files.back();
-      file.manifest_path = (folder / fmt::format("foreign-{}.avro", m)).string();
+      file.manifest_path = folder.file(fmt::format("foreign-{}.avro", m));
       std::string bytes = one_entry_a_block(entries, avro::read_header(empty, ""));
       file.manifest_length = static_cast<int64_t>(bytes.size());
       add(foreign, {std::move(bytes), file});
     }
   }
-  ~Data() { std::filesystem::remove_all(folder); }
 
   static std::unique_ptr<ManifestWriter> new_writer(const std::string& codec) {
     return std::make_unique<ManifestWriter>(2, bench_schema(), bench_spec(), ManifestContent::kData, 7, codec);
@@ -134,32 +127,10 @@ void on_threads(const Manifests& manifests, const std::function<void(const Manif
   for (std::thread& thread : threads) thread.join();
 }
 
-// The limit: the files are read, and their blocks inflated by zlib, on one thread.
 void zlib_limit(benchmark::State& state) {
   data();  // made before anything is timed
-  std::vector<Bytef> out(1 << 20);
   for (auto _ : state) {
-    size_t total = 0;
-    z_stream stream{};
-    inflateInit2(&stream, -15);
-    for (const ManifestFile& file : manifests(state).files) {
-      const auto buffer = data().io->read(file.manifest_path);
-      const std::string_view bytes(reinterpret_cast<const char*>(buffer->data()), buffer->size());
-      avro::Cursor in(bytes.substr(avro::read_header(bytes, "").size));
-      while (in.left() > 0) {
-        in.read_long();
-        const std::string_view block = in.read_bytes();
-        in.read_fixed(16);
-        inflateReset(&stream);
-        stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(block.data()));
-        stream.avail_in = static_cast<uInt>(block.size());
-        stream.next_out = out.data();
-        stream.avail_out = static_cast<uInt>(out.size());
-        inflate(&stream, Z_FINISH);
-        total += stream.total_out;
-      }
-    }
-    inflateEnd(&stream);
+    const size_t total = bench::inflate_all(*data().io, manifests(state).files);
     state.counters["uncompressed_bytes"] = static_cast<double>(total);
     state.counters["file_bytes"] = static_cast<double>(manifests(state).bytes);
   }

@@ -1,17 +1,10 @@
 // Planning a table of a million data files and a hundred thousand delete files: 60 % deletion vectors, 35 % position
 // delete files of one data file, 5 % equality deletes of a day. The limit to compare with is how long zlib takes to
 // inflate the blocks of all manifests on one thread. FLOE_BENCH_FILES makes another number of data files.
-#include <arrow/buffer.h>
 #include <benchmark/benchmark.h>
 #include <sys/resource.h>
-#include <zlib.h>
-
-#include <cstdlib>
-#include <filesystem>
 
 #include "bench_files.h"
-#include "floe/avro/container.h"
-#include "floe/avro/encoding.h"
 #include "floe/scan/scan.h"
 #include "floe/spec/metadata_columns.h"
 
@@ -51,17 +44,13 @@ DataFile delete_file(const DataFile& data, int number, std::mt19937_64& random) 
 }
 
 struct Data {
-  std::filesystem::path folder;
+  bench::Folder folder;
   IoPtr io = make_io({});
   TableMetadata table;
   std::vector<ManifestFile> manifests;
 
   Data() {
-    const char* count = std::getenv("FLOE_BENCH_FILES");
-    const int per_manifest = (count != nullptr ? std::atoi(count) : 1'000'000) / kManifests;
-    std::string pattern = (std::filesystem::temp_directory_path() / "plan_benchmark.XXXXXX").string();
-    if (mkdtemp(pattern.data()) == nullptr) throw Error("no temporary folder");
-    folder = pattern;
+    const int per_manifest = bench::file_count(1'000'000) / kManifests;
     table.format_version = 3;
     table.schemas = {std::make_shared<const Schema>(bench::bench_schema())};
     table.partition_specs = {bench::bench_spec()};
@@ -79,19 +68,17 @@ struct Data {
     snapshot->snapshot_id = 7;
     snapshot->sequence_number = 2;
     snapshot->first_row_id = 0;
-    snapshot->manifest_list = (folder / "list.avro").string();
+    snapshot->manifest_list = folder.file("list.avro");
     int64_t next_row_id = 0;
     io->write(snapshot->manifest_list, write_manifest_list(3, *snapshot, manifests, &next_row_id));
     table.snapshots = {snapshot};
     table.current_snapshot_id = 7;
   }
-  ~Data() { std::filesystem::remove_all(folder); }
 
   void write(const std::vector<DataFile>& files, ManifestContent content, int64_t sequence_number) {
     ManifestWriter writer(3, *table.schemas[0], table.partition_specs[0], content, 7);
     for (const DataFile& file : files) writer.add({.file = file});
-    auto [bytes, manifest] =
-        writer.finish((folder / fmt::format("{}.avro", manifests.size())).string(), sequence_number);
+    auto [bytes, manifest] = writer.finish(folder.file(fmt::format("{}.avro", manifests.size())), sequence_number);
     manifest.sequence_number = sequence_number;
     io->write(manifest.manifest_path, bytes);
     manifests.push_back(std::move(manifest));
@@ -103,31 +90,9 @@ Data& data() {
   return data;
 }
 
-// The limit: the files are read, and their blocks inflated by zlib, on one thread.
 void zlib_limit(benchmark::State& state) {
   data();  // made before anything is timed
-  std::vector<Bytef> out(1 << 20);
-  for (auto _ : state) {
-    z_stream stream{};
-    inflateInit2(&stream, -15);
-    for (const ManifestFile& file : data().manifests) {
-      const auto buffer = data().io->read(file.manifest_path);
-      const std::string_view bytes(reinterpret_cast<const char*>(buffer->data()), buffer->size());
-      avro::Cursor in(bytes.substr(avro::read_header(bytes, "").size));
-      while (in.left() > 0) {
-        in.read_long();
-        const std::string_view block = in.read_bytes();
-        in.read_fixed(16);
-        inflateReset(&stream);
-        stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(block.data()));
-        stream.avail_in = static_cast<uInt>(block.size());
-        stream.next_out = out.data();
-        stream.avail_out = static_cast<uInt>(out.size());
-        inflate(&stream, Z_FINISH);
-      }
-    }
-    inflateEnd(&stream);
-  }
+  for (auto _ : state) bench::inflate_all(*data().io, data().manifests);
 }
 
 double peak_bytes() {

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "floe/catalog/test_catalog.h"
 #include "floe/io/faulty_io.h"
 #include "floe/transaction/overwrite.h"
 #include "warehouse.h"
@@ -17,7 +18,7 @@ namespace floe {
 namespace {
 
 // Another catalog whose tables' files are behind a faulty Io.
-class FaultyCatalog : public Catalog {
+class FaultyCatalog : public TestCatalog {
  public:
   explicit FaultyCatalog(CatalogPtr inner) : inner_(std::move(inner)) {}
 
@@ -30,28 +31,9 @@ class FaultyCatalog : public Catalog {
     return inner_->commit(table, commit);
   }
 
-  const std::string& name() const override { return inner_->name(); }
-  const Properties& properties() const override { return inner_->properties(); }
-  void create_namespace(const Namespace&, const Properties&) override { unused(); }
-  void drop_namespace(const Namespace&) override { unused(); }
-  bool namespace_exists(const Namespace&) override { unused(); }
-  std::vector<Namespace> list_namespaces(const Namespace&) override { unused(); }
-  Properties load_namespace_properties(const Namespace&) override { unused(); }
-  NamespaceUpdate update_namespace_properties(const Namespace&, const std::vector<std::string>&,
-                                              const Properties&) override {
-    unused();
-  }
-  LoadedTable create_table(const TableIdentifier&, NewTable) override { unused(); }
-  LoadedTable register_table(const TableIdentifier&, const std::string&) override { unused(); }
-  bool table_exists(const TableIdentifier&) override { unused(); }
-  std::vector<TableIdentifier> list_tables(const Namespace&) override { unused(); }
-  void drop_table(const TableIdentifier&) override { unused(); }
-  void rename_table(const TableIdentifier&, const TableIdentifier&) override { unused(); }
-
   std::shared_ptr<FaultyIo> io_;
 
  private:
-  [[noreturn]] static void unused() { throw NotSupported("not part of these tests"); }
   CatalogPtr inner_;
 };
 

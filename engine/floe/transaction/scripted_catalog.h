@@ -8,8 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "floe/catalog/catalog.h"
-#include "floe/error.h"
+#include "floe/catalog/test_catalog.h"
 #include "floe/manifest/manifest_list.h"
 
 namespace floe {
@@ -25,7 +24,7 @@ enum class Outcome {
   kIoError,
 };
 
-class ScriptedCatalog : public Catalog {
+class ScriptedCatalog : public TestCatalog {
  public:
   ScriptedCatalog(IoPtr io, TableMetadata table, std::deque<Outcome> outcomes)
       : outcomes_(std::move(outcomes)), io_(std::move(io)), table_(std::move(table)) {}
@@ -125,27 +124,7 @@ class ScriptedCatalog : public Catalog {
 
   IoPtr io(const LoadedTable&) override { return io_; }
 
-  const std::string& name() const override { return name_; }
-  const Properties& properties() const override { return properties_; }
-  void create_namespace(const Namespace&, const Properties&) override { unused(); }
-  void drop_namespace(const Namespace&) override { unused(); }
-  bool namespace_exists(const Namespace&) override { unused(); }
-  std::vector<Namespace> list_namespaces(const Namespace&) override { unused(); }
-  Properties load_namespace_properties(const Namespace&) override { unused(); }
-  NamespaceUpdate update_namespace_properties(const Namespace&, const std::vector<std::string>&,
-                                              const Properties&) override {
-    unused();
-  }
-  LoadedTable create_table(const TableIdentifier&, NewTable) override { unused(); }
-  LoadedTable register_table(const TableIdentifier&, const std::string&) override { unused(); }
-  bool table_exists(const TableIdentifier&) override { unused(); }
-  std::vector<TableIdentifier> list_tables(const Namespace&) override { unused(); }
-  void drop_table(const TableIdentifier&) override { unused(); }
-  void rename_table(const TableIdentifier&, const TableIdentifier&) override { unused(); }
-
  private:
-  [[noreturn]] static void unused() { throw NotSupported("not part of these tests"); }
-
   void take(const TableCommit& commit) {
     for (const TableRequirement& requirement : commit.requirements) check(requirement, &table_);
     table_ = apply(table_, commit.updates);
@@ -155,8 +134,6 @@ class ScriptedCatalog : public Catalog {
   TableMetadata table_;
   std::unique_ptr<TableCommit> delayed_;
   bool after_rollback_ = false;  // that is
-  std::string name_ = "scripted";
-  Properties properties_;
 };
 
 }  // namespace floe
