@@ -3,8 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <limits>
 #include <numeric>
+#include <utility>
+
+#include "floe/error.h"
 
 namespace floe {
 namespace {
@@ -64,7 +69,89 @@ char* put_bytes(char* out, std::string_view bytes, char flip) {
   return out;
 }
 
+// --- Z-order ---------------------------------------------------------------------------------------------------------
+
+constexpr size_t kMaxZColumns = 8;
+constexpr uint64_t kSign64 = uint64_t{1} << 63;
+
+// Values as 64 bits that are ordered as they are.
+uint64_t z_bits(int64_t value, TypeKind type) {
+  if (type == TypeKind::kFloat) {  // as the double of the same value
+    const auto wide = static_cast<double>(std::bit_cast<float>(static_cast<int32_t>(value)));
+    value = std::bit_cast<int64_t>(wide);
+  }
+  if (type == TypeKind::kFloat || type == TypeKind::kDouble) value = total_order(value);
+  return static_cast<uint64_t>(value) ^ kSign64;
+}
+
+// The eight bytes from the `skip`th on.
+uint64_t z_bits(std::string_view bytes, size_t skip) {
+  uint64_t bits = 0;
+  for (size_t i = 0; i < 8; ++i) {
+    bits = bits << 8 | (skip + i < bytes.size() ? static_cast<uint8_t>(bytes[skip + i]) : 0);
+  }
+  return bits;
+}
+
+unsigned __int128 z_bits(Int128 value) {
+  return static_cast<unsigned __int128>(value) ^ static_cast<unsigned __int128>(1) << 127;
+}
+
+// The bits of a byte `n` apart, for each byte.
+std::array<uint64_t, 256> spread_bits(size_t n) {
+  std::array<uint64_t, 256> spread{};
+  for (size_t byte = 0; byte < 256; ++byte) {
+    for (size_t bit = 0; bit < 8; ++bit) spread[byte] |= static_cast<uint64_t>(byte >> bit & 1) << (bit * n);
+  }
+  return spread;
+}
+
 }  // namespace
+
+RowOrder::RowOrder(const std::vector<ZOrderColumn>& columns, const Schema& schema) {
+  if (columns.empty() || columns.size() > kMaxZColumns) {
+    throw InvalidArgument(fmt::format("a Z-order is over one to {} columns, not {}", kMaxZColumns, columns.size()));
+  }
+  for (const ZOrderColumn& column : columns) {
+    z_columns_.push_back(z_column(column, schema, fmt::format("Z-order, column {}", z_columns_.size() + 1)));
+  }
+}
+
+RowOrder::ZColumn RowOrder::z_column(const ZOrderColumn& column, const Schema& schema, const std::string& what) {
+  ZColumn z{.values = ColumnTransform(schema, column.field_id, {}, what)};
+  if (!column.lower || !column.upper || column.lower->is_null() || column.upper->is_null()) return z;
+  const Type& type = z.values.source();
+  if (z.values.kind() == ColumnTransform::Kind::kBytes) {
+    const std::string lower = to_bytes(*column.lower, type), upper = to_bytes(*column.upper, type);
+    z.skip = static_cast<size_t>(std::ranges::mismatch(lower, upper).in1 - lower.begin());
+    z.shift = std::countl_zero(z_bits(lower, z.skip) ^ z_bits(upper, z.skip));
+  } else if (z.values.kind() == ColumnTransform::Kind::kInt128) {
+    const unsigned __int128 differ =
+        z_bits(std::get<Int128>(column.lower->data)) ^ z_bits(std::get<Int128>(column.upper->data));
+    const int high = std::countl_zero(static_cast<uint64_t>(differ >> 64));
+    z.shift = high < 64 ? high : 64 + std::countl_zero(static_cast<uint64_t>(differ));
+  } else if (z.values.kind() == ColumnTransform::Kind::kInt64) {
+    const auto bits = [&](const Value& value) {
+      int64_t number = 0;
+      std::visit(
+          [&](const auto& v) {
+            using T = std::decay_t<decltype(v)>;
+            if constexpr (std::is_same_v<T, float>) {
+              number = std::bit_cast<int32_t>(v);
+            } else if constexpr (std::is_same_v<T, double>) {
+              number = std::bit_cast<int64_t>(v);
+            } else if constexpr (std::is_integral_v<T>) {
+              number = static_cast<int64_t>(v);
+            }
+          },
+          value.data);
+      return z_bits(number, type.kind);
+    };
+    z.shift = std::countl_zero(bits(*column.lower) ^ bits(*column.upper));
+  }
+  z.shift = std::min(z.shift, z.values.kind() == ColumnTransform::Kind::kInt128 ? 127 : 63);
+  return z;
+}
 
 RowOrder::RowOrder(const SortOrder& order, const Schema& schema) {
   for (const SortField& field : order.fields) {
@@ -75,7 +162,49 @@ RowOrder::RowOrder(const SortOrder& order, const Schema& schema) {
   }
 }
 
+void RowOrder::append_interleaved(const arrow::RecordBatch& batch, RowKeys& keys) const {
+  const size_t n = z_columns_.size();
+  const auto rows = static_cast<size_t>(batch.num_rows());
+  std::vector<uint64_t> bits(rows * n, 0);
+  for (size_t c = 0; c < n; ++c) {
+    const ZColumn& column = z_columns_[c];
+    const auto at = [&](int64_t row) -> uint64_t& { return bits[static_cast<size_t>(row) * n + c]; };
+    switch (column.values.kind()) {
+      case ColumnTransform::Kind::kBytes:
+        column.values.for_each(
+            batch, [&](int64_t row, std::string_view value) { at(row) = z_bits(value, column.skip) << column.shift; });
+        break;
+      case ColumnTransform::Kind::kInt128:
+        column.values.for_each(batch, [&](int64_t row, Int128 value) {
+          at(row) = static_cast<uint64_t>(z_bits(value) << column.shift >> 64);
+        });
+        break;
+      case ColumnTransform::Kind::kInt64: {
+        const TypeKind type = column.values.result().kind;
+        column.values.for_each(batch,
+                               [&](int64_t row, int64_t value) { at(row) = z_bits(value, type) << column.shift; });
+        break;
+      }
+      case ColumnTransform::Kind::kNone:
+        break;
+    }
+  }
+  const std::array<uint64_t, 256> spread = spread_bits(n);
+  const size_t begin = keys.bytes.size();
+  keys.bytes.resize(begin + rows * n * 8);
+  char* out = keys.bytes.data() + begin;
+  for (size_t row = 0; row < rows; ++row) {
+    for (int byte = 56; byte >= 0; byte -= 8) {
+      uint64_t together = 0;
+      for (size_t c = 0; c < n; ++c) together |= spread[bits[row * n + c] >> byte & 0xFF] << (n - 1 - c);
+      for (size_t k = n; k-- > 0;) *out++ = static_cast<char>(together >> (8 * k));
+    }
+    keys.ends.push_back(begin + (row + 1) * n * 8);
+  }
+}
+
 void RowOrder::append_keys(const arrow::RecordBatch& batch, RowKeys& keys) const {
+  if (!z_columns_.empty()) return append_interleaved(batch, keys);
   const auto rows = static_cast<size_t>(batch.num_rows());
   std::vector<uint64_t> sizes(rows, 0);
   for (const Column& column : columns_) {

@@ -1,9 +1,10 @@
-// Rows in the order of a table's sort order. Specification: "Sorting".
+// Rows in the order of a table's sort order, or along a Z-order curve. Specification: "Sorting".
 #pragma once
 
 #include <arrow/record_batch.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,11 +26,24 @@ struct RowKeys {
   }
 };
 
+// A column to cluster rows by along with others, and bounds of its values, if they are known: the values of all columns
+// then count alike, however large they are and whatever they begin with.
+struct ZOrderColumn {
+  int32_t field_id = 0;
+  std::optional<Value> lower = {}, upper = {};
+};
+
 class RowOrder {
  public:
   // Throws NotSupported for a transform that this version does not know, InvalidArgument if a column is missing or
   // cannot be sorted by.
   RowOrder(const SortOrder& order, const Schema& schema);
+
+  // Along a Z-order curve: rows that are near each other in all the columns come to lie near each other. A key is the
+  // bits of all columns' values in turn, the highest first, each as 64 bits that are ordered as the values are (of
+  // strings and binaries, the first that differ within the bounds). Nulls are with the least values. Throws
+  // InvalidArgument for less than one or more than eight columns.
+  RowOrder(const std::vector<ZOrderColumn>& columns, const Schema& schema);
 
   // Appends a key for each row: rows are in order as their keys are, compared as unsigned bytes. Floats are in their
   // total order: negative NaNs first, -0.0 before 0.0, NaNs last.
@@ -41,9 +55,17 @@ class RowOrder {
     bool ascending, nulls_first;
     uint32_t width;  // bytes of every value; 0: they differ
   };
+  struct ZColumn {
+    ColumnTransform values;
+    size_t skip = 0;  // bytes that all values begin with
+    int shift = 0;    // then bits
+  };
   void append_column(const Column& column, const arrow::RecordBatch& batch, char* out, std::vector<uint64_t>& at) const;
+  void append_interleaved(const arrow::RecordBatch& batch, RowKeys& keys) const;
+  static ZColumn z_column(const ZOrderColumn& column, const Schema& schema, const std::string& what);
 
   std::vector<Column> columns_;
+  std::vector<ZColumn> z_columns_;  // of a Z-order, which has no others
 };
 
 }  // namespace floe

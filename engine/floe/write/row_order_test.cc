@@ -140,5 +140,84 @@ TEST(RowOrder, RefusesAMissingColumn) {
   EXPECT_THROW(RowOrder({.order_id = 1, .fields = {{.source_ids = {9}}}}, schema), InvalidArgument);
 }
 
+// --- Z-order ---
+
+std::vector<int> z_sorted(const Schema& schema, const std::vector<ZOrderColumn>& columns,
+                          const arrow::RecordBatch& batch) {
+  RowKeys keys;
+  RowOrder(columns, schema).append_keys(batch, keys);
+  std::vector<int> rows(keys.size());
+  std::iota(rows.begin(), rows.end(), 0);
+  std::stable_sort(rows.begin(), rows.end(), [&](int a, int b) { return keys[a] < keys[b]; });
+  return rows;
+}
+
+TEST(ZOrder, OneColumnIsOrderedAsItsValuesAre) {
+  const auto expect = [](const Type& type, std::vector<Value> values) {
+    const Schema schema{.fields = {{.id = 1, .name = "c", .type = type}}};
+    for (const bool bounds : {false, true}) {
+      ZOrderColumn column{.field_id = 1};
+      if (bounds) {
+        column.lower = values.front();
+        column.upper = values.back();
+      }
+      std::vector<Value> all{Value()};
+      all.insert(all.end(), values.begin(), values.end());
+      EXPECT_EQ(z_sorted(schema, {column}, *batch_of(schema, {all})), ascending(all.size()))
+          << to_string(type) << (bounds ? " with bounds" : "");
+    }
+  };
+  expect(primitive(TypeKind::kBoolean), {false, true});
+  expect(primitive(TypeKind::kInt), {INT32_MIN, -1, 0, 1, 256, INT32_MAX});
+  expect(primitive(TypeKind::kLong), {INT64_MIN, int64_t{-256}, int64_t{-1}, int64_t{0}, int64_t{7}, INT64_MAX});
+  expect(primitive(TypeKind::kLong), {int64_t{1'000'000}, int64_t{1'000'001}, int64_t{1'000'007}});
+  expect(primitive(TypeKind::kFloat), {-INFINITY, -1.5F, -0.0F, 0.0F, 1e-30F, 2.0F, INFINITY});
+  expect(primitive(TypeKind::kDouble), {-1e300, -2.0, -0.0, 0.0, 1e-300, 0.5, 1e300});
+  expect(decimal_type(9, 2), {Int128{-500}, Int128{-1}, Int128{0}, Int128{1}, Int128{500}});
+  expect(primitive(TypeKind::kString),
+         {std::string("a"), std::string("a\x01"), std::string("ab"), std::string("b"), std::string("\xC3\xA9")});
+}
+
+TEST(ZOrder, StringsAreTakenFromWhereTheyDiffer) {
+  const Schema schema{.fields = {{.id = 1, .name = "c", .type = primitive(TypeKind::kString)}}};
+  const std::string begin = "https://example.org/";
+  const auto batch = batch_of(schema, {{begin + "b", begin + "a", begin + "c"}});
+  EXPECT_EQ(z_sorted(schema, {{.field_id = 1, .lower = Value(begin + "a"), .upper = Value(begin + "c")}}, *batch),
+            (std::vector<int>{1, 0, 2}));
+}
+
+// Of a square, each quarter comes as a whole, whatever the values' sizes.
+TEST(ZOrder, NeighboursInAllColumnsAreNeighbours) {
+  const Schema schema{.fields = {{.id = 1, .name = "x", .type = primitive(TypeKind::kInt)},
+                                 {.id = 2, .name = "y", .type = primitive(TypeKind::kTimestamp)}}};
+  constexpr int64_t kStep = 1'000'000'007, kBegin = 1'700'000'000'000'000;
+  std::vector<Value> x, y;
+  for (int32_t i = 0; i < 16; ++i) {
+    for (int64_t k = 0; k < 16; ++k) {
+      x.emplace_back(i);
+      y.emplace_back(kBegin + k * kStep);
+    }
+  }
+  const std::vector<int> rows = z_sorted(schema,
+                                         {{.field_id = 1, .lower = Value(0), .upper = Value(15)},
+                                          {.field_id = 2, .lower = Value(kBegin), .upper = Value(kBegin + 15 * kStep)}},
+                                         *batch_of(schema, {x, y}));
+  for (size_t quarter = 0; quarter < 4; ++quarter) {
+    int least = 15, most = 0;
+    for (size_t i = quarter * 64; i < (quarter + 1) * 64; ++i) {
+      least = std::min(least, rows[i] / 16);
+      most = std::max(most, rows[i] / 16);
+    }
+    EXPECT_LE(most - least, 7) << quarter;
+  }
+}
+
+TEST(ZOrder, ColumnsThatCannotBeAreRefused) {
+  const Schema schema{.fields = {{.id = 1, .name = "c", .type = primitive(TypeKind::kLong)}}};
+  EXPECT_THROW(RowOrder(std::vector<ZOrderColumn>(), schema), InvalidArgument);
+  EXPECT_THROW(RowOrder(std::vector<ZOrderColumn>(9, {.field_id = 1}), schema), InvalidArgument);
+  EXPECT_THROW(RowOrder(std::vector<ZOrderColumn>{{.field_id = 2}}, schema), InvalidArgument);
+}
+
 }  // namespace
 }  // namespace floe

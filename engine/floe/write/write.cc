@@ -109,6 +109,7 @@ struct Layout {
   Schema schema;
   PartitionSpec spec;
   SortOrder order;
+  std::vector<ZOrderColumn> z_order;  // in place of `order`
   Properties properties;
   int64_t target_bytes = 0;
   FileContent content = FileContent::kData;
@@ -118,7 +119,8 @@ struct Layout {
 Layout data_layout(const TableMetadata& table, const WriteOptions& options) {
   return {.schema = schema_of_files(table, options),
           .spec = default_spec(table),
-          .order = default_sort_order(table),
+          .order = options.z_order.empty() ? default_sort_order(table) : SortOrder{},
+          .z_order = options.z_order,
           .properties = table.properties,
           .target_bytes = int_property(table.properties, "write.target-file-size-bytes", kTargetFileBytes)};
 }
@@ -281,6 +283,7 @@ class Writing {
       max_open_ = static_cast<int32_t>(std::clamp<int64_t>(options.row_group_memory / each, 1, max_open_));
     }
     if (!layout_.order.fields.empty()) order_.emplace(layout_.order, layout_.schema);
+    if (!layout_.z_order.empty()) order_.emplace(layout_.z_order, layout_.schema);
   }
 
   void write(const arrow::RecordBatch& piece) {
