@@ -55,10 +55,11 @@ struct ConflictChecks {
   bool equality_deletes_stay = false;  // they go on applying, since the files keep their sequence number
   // These data files, by location, were not removed: the change adds deletes of their rows.
   std::set<std::string, std::less<>> still_there = {};
+  bool not_moved_back = false;  // the branch still has the starting snapshot in its history
 
   bool empty() const {
-    return !no_added_data && !no_added_deletes && no_added_in.empty() && !only_specs && no_new_deletes.empty() &&
-           still_there.empty();
+    return !not_moved_back && !no_added_data && !no_added_deletes && no_added_in.empty() && !only_specs &&
+           no_new_deletes.empty() && still_there.empty();
   }
 };
 

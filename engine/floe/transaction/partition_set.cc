@@ -68,6 +68,14 @@ PartitionBytes partition_bytes(const std::vector<Value>& values, const Type& par
   return bytes;
 }
 
+std::vector<Value> partition_values(const PartitionBytes& bytes, const Type& partition) {
+  std::vector<Value> values;
+  for (size_t i = 0; i < std::min(bytes.size(), partition.children->size()); ++i) {
+    values.push_back(bytes[i] ? from_bytes(*bytes[i], (*partition.children)[i].type) : Value());
+  }
+  return values;
+}
+
 void PartitionSet::insert(int32_t spec_id, const PartitionBytes& partition) {
   std::vector<FieldValues>& fields = specs_[spec_id];
   if (fields.size() < partition.size()) fields.resize(partition.size());

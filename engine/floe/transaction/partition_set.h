@@ -19,6 +19,8 @@ namespace floe {
 using PartitionBytes = std::vector<std::optional<std::string>>;
 PartitionBytes partition_bytes(const Manifest& manifest, size_t entry);
 PartitionBytes partition_bytes(const std::vector<Value>& values, const Type& partition);
+// Back again, as the types that `partition` asks for; null where a type is not known. Throws CorruptFile.
+std::vector<Value> partition_values(const PartitionBytes& bytes, const Type& partition);
 
 class PartitionSet {
  public:

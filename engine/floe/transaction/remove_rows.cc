@@ -12,11 +12,10 @@
 #include "floe/file/position_delete.h"
 #include "floe/spec/metadata_columns.h"
 #include "floe/transaction/entries.h"
+#include "floe/transaction/rewrite_rows.h"
 
 namespace floe {
 namespace {
-
-bool keeps_lineage(const TableMetadata& table) { return table.format_version >= 3; }
 
 // The files that match in part, as a plan of all their rows; with `without`, of those that do not match.
 ScanPlan plan_of_part(const LeavingRows& found, bool without) {
@@ -36,10 +35,8 @@ ScanPlan plan_of_part(const LeavingRows& found, bool without) {
 // Writes again the rows that stay, with their ids where the table keeps them.
 void copy_on_write(const Transaction& transaction, const LeavingRows& found, const WriteOptions& write,
                    SnapshotChange& change) {
-  WriteOptions keeping = write;
-  keeping.row_lineage = keeps_lineage(found.table);
-  const auto rows = read(found.table, plan_of_part(found, true), found.scan, transaction.io());
-  std::vector<DataFile> files = write_data_files(found.table, *rows, *transaction.io(), keeping);
+  std::vector<DataFile> files =
+      rewrite_rows(found.table, plan_of_part(found, true), found.scan, transaction.io(), write);
   std::ranges::move(locations_of(files), std::back_inserter(change.discard));
   std::ranges::move(files, std::back_inserter(change.added));
   for (const FoundRows& part : found.part) {
@@ -194,7 +191,7 @@ LeavingRows plan_removal(const Transaction& transaction, const std::string& bran
   const Snapshot* head = parent_snapshot(*staged.metadata, branch);
   if (!head) return rows;
   rows.table.current_snapshot_id = head->snapshot_id;
-  if (keeps_lineage(rows.table)) rows.scan.select = {"*", "_row_id", "_last_updated_sequence_number"};
+  rows.scan.select = rewritten_columns(rows.table);
   rows.plan = plan(rows.table, rows.scan, *transaction.io());
   return rows;
 }
