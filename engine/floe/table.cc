@@ -111,6 +111,10 @@ void Table::change(const std::function<void(Transaction&)>& work, const arrow::S
   loaded_ = transaction.commit(stop);
 }
 
+RewriteCounts Table::rewrite_data_files(const RewriteDataFilesOptions& options) {
+  return floe::rewrite_data_files(*catalog_, loaded_, options);
+}
+
 ScanPlan Table::plan(const ScanOptions& options) const { return floe::plan(metadata(), options, *io_); }
 
 std::unique_ptr<arrow::RecordBatchReader> Table::scan(const ScanOptions& options) const {

@@ -18,6 +18,7 @@
 #include "floe/catalog/catalog.h"
 #include "floe/error.h"
 #include "floe/inspect/inspect.h"
+#include "floe/maintenance/rewrite_data_files.h"
 #include "floe/scan/scan.h"
 #include "floe/transaction/add_files.h"
 #include "floe/transaction/append.h"
@@ -80,6 +81,9 @@ class Table {
   // (transaction/evolve.h), of branches and tags (transaction/manage_snapshots.h).
   void change(const std::function<void(Transaction&)>& work,
               const arrow::StopToken& stop = arrow::StopToken::Unstoppable());
+
+  // Compaction: writes small files, and those with many deletes, again as fewer and better ones.
+  RewriteCounts rewrite_data_files(const RewriteDataFilesOptions& options = {});
 
   ScanPlan plan(const ScanOptions& options = {}) const;
   std::unique_ptr<arrow::RecordBatchReader> scan(const ScanOptions& options = {}) const;

@@ -1,6 +1,7 @@
 #include "maintenance.h"
 
 #include <arrow/util/cancel.h>
+#include <nanobind/stl/map.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "floe/maintenance/expire_snapshots.h"
+#include "floe/maintenance/rewrite_data_files.h"
 #include "floe/table.h"
 #include "interrupt.h"
 #include "progress.h"
@@ -76,9 +78,106 @@ nb::tuple expire_snapshots(const Table& table, bool by_retention, std::optional<
   return nb::make_tuple(Table(table.catalog(), std::move(result.table)), out);
 }
 
+nb::bytes to_python(const std::string& bytes) { return nb::bytes(bytes.data(), bytes.size()); }
+std::string_view view(const nb::bytes& bytes) { return {bytes.c_str(), bytes.size()}; }
+
+nb::dict to_dict(const RewriteCounts& counts) {
+  nb::dict out;
+  out["rewritten_data_files"] = counts.rewritten_data_files;
+  out["added_data_files"] = counts.added_data_files;
+  out["rewritten_bytes"] = counts.rewritten_bytes;
+  out["failed_data_files"] = counts.failed_data_files;
+  out["removed_delete_files"] = counts.removed_delete_files;
+  out["commits"] = counts.commits;
+  out["failures"] = to_list(counts.failures);
+  return out;
+}
+
+RewriteDataFilesOptions rewrite_options(const Table& table, const std::string& strategy, const std::string& sort_order,
+                                        const Properties& values, const std::string& filter_json, bool case_sensitive,
+                                        std::string branch, Properties snapshot_properties) {
+  RewriteDataFilesOptions options{.filter = filter_json.empty() ? Expression{} : expression_from_json(filter_json),
+                                  .case_sensitive = case_sensitive,
+                                  .branch = std::move(branch),
+                                  .snapshot_properties = std::move(snapshot_properties)};
+  set_options(options, values);
+  set_strategy(options, strategy, sort_order, table.metadata());
+  return options;
+}
+
+nb::tuple rewrite_data_files(const Table& table, const std::string& strategy, const std::string& sort_order,
+                             const Properties& options, const std::string& filter_json, bool case_sensitive,
+                             const std::string& branch, const Properties& snapshot_properties,
+                             std::optional<int64_t> memory, nb::object progress) {
+  arrow::StopSource stop;
+  Call call(stop);
+  PythonProgress told(std::move(progress), call, stop);
+  RewriteDataFilesOptions all =
+      rewrite_options(table, strategy, sort_order, options, filter_json, case_sensitive, branch, snapshot_properties);
+  all.memory = memory.value_or(all.memory);
+  all.progress = told.callback();
+  all.stop = stop.token();
+  Table rewritten = table;
+  RewriteCounts counts;
+  told.run([&] { counts = rewritten.rewrite_data_files(all); });
+  return nb::make_tuple(std::move(rewritten), to_dict(counts));
+}
+
+std::vector<RewriteTask> plan_rewrite(const Table& table, const std::string& strategy, const std::string& sort_order,
+                                      const Properties& options, const std::string& filter_json, bool case_sensitive,
+                                      const std::string& branch, const Properties& snapshot_properties) {
+  arrow::StopSource stop;
+  RewriteDataFilesOptions all =
+      rewrite_options(table, strategy, sort_order, options, filter_json, case_sensitive, branch, snapshot_properties);
+  all.stop = stop.token();
+  return interruptible(stop, [&] { return floe::plan_rewrite(table.loaded(), all, *table.io()).tasks; });
+}
+
+nb::bytes run(const RewriteTask& task, const Properties& properties, std::optional<int64_t> memory) {
+  arrow::StopSource stop;
+  RewriteTaskOptions options{.stop = stop.token()};
+  options.memory = memory.value_or(options.memory);
+  return to_python(interruptible(stop, [&] { return to_bytes(floe::run(task, make_io(properties), options)); }));
+}
+
+nb::tuple commit_rewrite(const Table& table, const std::vector<nb::bytes>& results) {
+  std::vector<RewriteResult> all;
+  for (const nb::bytes& result : results) all.push_back(rewrite_result_from_bytes(view(result)));
+  arrow::StopSource stop;
+  RewriteCounts counts;
+  LoadedTable committed = interruptible(stop, [&] {
+    return floe::commit_rewrite(*table.catalog(), table.loaded(), std::move(all), counts, stop.token());
+  });
+  return nb::make_tuple(Table(table.catalog(), std::move(committed)), to_dict(counts));
+}
+
+void bind_rewrite(nb::module_& m) {
+  nb::class_<RewriteTask>(m, "RewriteTask", "A group of data files to be written again. Runs anywhere.")
+      .def_ro("group", &RewriteTask::group)
+      .def_ro("input_files", &RewriteTask::input_files)
+      .def_ro("input_bytes", &RewriteTask::input_bytes)
+      .def("run", &run, nb::arg("properties"), nb::arg("memory") = nb::none(),
+           "Writes the files anew. Returns what commit_rewrite takes.")
+      .def(
+          "to_bytes", [](const RewriteTask& self) { return to_python(to_bytes(self)); },
+          "The task as bytes, for another process.")
+      .def_static(
+          "from_bytes", [](const nb::bytes& bytes) { return rewrite_task_from_bytes(view(bytes)); }, nb::arg("bytes"));
+  m.def("rewrite_data_files", &rewrite_data_files, nb::arg("table"), nb::kw_only(), nb::arg("strategy"),
+        nb::arg("sort_order"), nb::arg("options"), nb::arg("filter_json"), nb::arg("case_sensitive"), nb::arg("branch"),
+        nb::arg("snapshot_properties"), nb::arg("memory") = nb::none(), nb::arg("progress") = nb::none(),
+        "Compaction: plans, runs and commits.");
+  m.def("plan_rewrite", &plan_rewrite, nb::arg("table"), nb::kw_only(), nb::arg("strategy"), nb::arg("sort_order"),
+        nb::arg("options"), nb::arg("filter_json"), nb::arg("case_sensitive"), nb::arg("branch"),
+        nb::arg("snapshot_properties"), "The tasks of a compaction.");
+  m.def("commit_rewrite", &commit_rewrite, nb::arg("table"), nb::arg("results"),
+        "Puts what tasks of one plan wrote in the place of what they read.");
+}
+
 }  // namespace
 
 void bind_maintenance(nb::module_& m) {
+  bind_rewrite(m);
   m.def("expire_snapshots", &expire_snapshots, nb::arg("table"), nb::kw_only(), nb::arg("by_retention") = true,
         nb::arg("older_than_ms") = nb::none(), nb::arg("retain_last") = nb::none(),
         nb::arg("snapshot_ids") = std::vector<int64_t>(), nb::arg("clean_expired_metadata") = false,

@@ -615,3 +615,81 @@ def expire_snapshots(
         InvalidArgument: Files may be another table's (``gc.enabled``), or a branch or tag is at one of the ids.
         NotFound: There is no snapshot of an id.
     """
+
+class RewriteCounts(TypedDict):
+    """What a compaction did."""
+
+    rewritten_data_files: int
+    added_data_files: int
+    rewritten_bytes: int
+    failed_data_files: int
+    removed_delete_files: int
+    commits: int
+    failures: list[str]
+
+class RewriteTask:
+    """A group of data files to be written again. Runs anywhere."""
+
+    @property
+    def group(self) -> int: ...
+    @property
+    def input_files(self) -> int: ...
+    @property
+    def input_bytes(self) -> int: ...
+    def run(self, properties: Mapping[str, str], memory: int | None = None) -> bytes:
+        """Writes the files anew, in at most about ``memory`` bytes. Returns what ``commit_rewrite`` takes.
+
+        ``properties`` are the catalog's and the table's for access to its files. If it raises, nothing is left.
+        """
+
+    def to_bytes(self) -> bytes:
+        """The task as bytes, for another process."""
+
+    @staticmethod
+    def from_bytes(bytes: bytes) -> RewriteTask:
+        """The task again.
+
+        Raises:
+            CorruptFile: The bytes are no task.
+        """
+
+def rewrite_data_files(
+    table: Table,
+    *,
+    strategy: str,
+    sort_order: str,
+    options: Mapping[str, str],
+    filter_json: str,
+    case_sensitive: bool,
+    branch: str,
+    snapshot_properties: Mapping[str, str],
+    memory: int | None = None,
+    progress: Callable[[str, int, int], object] | None = None,
+) -> tuple[Table, RewriteCounts]:
+    """Compaction: plans, runs and commits.
+
+    Raises:
+        InvalidArgument: An option is not known or cannot be.
+        ConflictFound: Another writer changed the files meanwhile, and partial progress is not enabled.
+    """
+
+def plan_rewrite(
+    table: Table,
+    *,
+    strategy: str,
+    sort_order: str,
+    options: Mapping[str, str],
+    filter_json: str,
+    case_sensitive: bool,
+    branch: str,
+    snapshot_properties: Mapping[str, str],
+) -> list[RewriteTask]:
+    """The tasks of a compaction."""
+
+def commit_rewrite(table: Table, results: Sequence[bytes]) -> tuple[Table, RewriteCounts]:
+    """Puts what tasks of one plan wrote in the place of what they read, as one snapshot.
+
+    Raises:
+        ConflictFound: Another writer changed the files meanwhile, and partial progress is not enabled.
+        CorruptFile: A result is none.
+    """
