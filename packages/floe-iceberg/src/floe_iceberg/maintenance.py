@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypedDict, Unpack, cast, overload
 
 import pyarrow as pa
+from pyiceberg.expressions import BooleanExpression
 from pyiceberg.table.maintenance import MaintenanceTable
 from pyiceberg.table.update.snapshot import ExpireSnapshots
-from pyiceberg.typedef import Identifier
+from pyiceberg.typedef import EMPTY_DICT, Identifier
 
 import floe_engine
+from floe_iceberg import compaction
+from floe_iceberg.compaction import OptionValue, RewriteDataFilesResult, RewritePlan, Strategy
 from floe_iceberg.errors import InvalidArgumentError
 from floe_iceberg.state import TableState
 from floe_iceberg.transaction import commits_elsewhere
@@ -241,6 +244,93 @@ class FloeMaintenance(MaintenanceTable):
             problems=done["problems"],
             files=_files(done["listed"]) if dry_run else None,
         )
+
+    def rewrite_data_files(
+        self,
+        *,
+        strategy: Strategy | None = None,
+        sort_order: str | None = None,
+        options: Mapping[str, OptionValue] = EMPTY_DICT,
+        where: str | BooleanExpression | None = None,
+        branch: str | None = None,
+        case_sensitive: bool = True,
+        snapshot_properties: Mapping[str, str] = EMPTY_DICT,
+        memory: int | None = None,
+        progress: Progress | None = None,
+    ) -> RewriteDataFilesResult:
+        """Compact: write small data files, and those with many deletes, again as fewer and better ones.
+
+        Rows stay what they are, with their ids. What others append meanwhile is no conflict, and what they delete
+        stays deleted. The table moves to its current state.
+
+        Args:
+            strategy: ``binpack`` (the table's sort order is kept, if it has one) or ``sort``; default: ``sort`` if
+                there is a ``sort_order``, else ``binpack``.
+            sort_order: By what to sort, such as ``"day DESC NULLS LAST, bucket(16, id)"``, or along a Z-order curve:
+                ``"zorder(lat, lon)"``. Default: the table's sort order.
+            options: Those of Spark's procedure ``rewrite_data_files``, by their names there:
+
+                * which files: ``target-file-size-bytes``, ``min-file-size-bytes``, ``max-file-size-bytes``,
+                  ``min-input-files`` (5), ``delete-file-threshold``, ``delete-ratio-threshold`` (0.3),
+                  ``rewrite-all``, ``max-files-to-rewrite``;
+                * in which groups: ``max-file-group-size-bytes``, ``max-file-group-input-files``,
+                  ``max-concurrent-file-group-rewrites`` (5), ``rewrite-job-order``, ``output-spec-id``;
+                * how they are committed: ``partial-progress.enabled`` (several commits, and groups that fail do not
+                  keep others from being committed), ``partial-progress.max-commits`` (10),
+                  ``partial-progress.max-failed-commits``, ``use-starting-sequence-number``,
+                  ``remove-dangling-deletes``.
+            where: Only files that may have rows which match.
+            branch: Default: the main branch.
+            case_sensitive: Whether the case of column names counts.
+            snapshot_properties: For the summary of the snapshots.
+            memory: How many bytes of rows to hold at a time, about.
+            progress: Is called with what is being done, how many of it are done and of how many.
+
+        Example:
+            >>> table.maintenance.rewrite_data_files(options={"min-input-files": 2}, where="day > 5")  # doctest: +SKIP
+            RewriteDataFilesResult(rewritten_data_files_count=500, added_data_files_count=1, ...)
+
+        Raises:
+            InvalidArgumentError: An option is not known or cannot be.
+            ConflictFoundError: Others changed rows of the files meanwhile, and partial progress is not enabled. Nothing
+                has changed, and what was written is removed.
+            CommitFailedError: Other writers were first, again and again.
+        """
+        refuse_elsewhere(self.tbl, "compaction")
+        asked = compaction.request(strategy, sort_order, options, where, branch, case_sensitive, snapshot_properties)
+        return compaction.rewrite(self.tbl, asked, memory, progress)
+
+    def plan_rewrite(
+        self,
+        *,
+        strategy: Strategy | None = None,
+        sort_order: str | None = None,
+        options: Mapping[str, OptionValue] = EMPTY_DICT,
+        where: str | BooleanExpression | None = None,
+        branch: str | None = None,
+        case_sensitive: bool = True,
+        snapshot_properties: Mapping[str, str] = EMPTY_DICT,
+    ) -> RewritePlan:
+        """What ``rewrite_data_files`` would do, as tasks that run in any process, and a commit of what they wrote.
+
+        The options of commits and of concurrency are the caller's business then, but ``partial-progress.enabled``:
+        groups that are in conflict are left out of a commit instead of failing it.
+
+        Example:
+            >>> plan = table.maintenance.plan_rewrite(sort_order="zorder(lat, lon)")  # doctest: +SKIP
+            >>> plan.commit([task.run() for task in plan.tasks])  # doctest: +SKIP
+
+        Raises:
+            InvalidArgumentError: An option is not known or cannot be.
+        """
+        refuse_elsewhere(self.tbl, "compaction")
+        asked = compaction.request(strategy, sort_order, options, where, branch, case_sensitive, snapshot_properties)
+        return compaction.plan(self.tbl, asked)
+
+    def commit_rewrite(self, results: Iterable[bytes]) -> RewriteDataFilesResult:
+        """``plan.commit``, in a process that does not have the plan (see :meth:`RewritePlan.commit`)."""
+        refuse_elsewhere(self.tbl, "compaction")
+        return compaction.commit(self.tbl, results)
 
 
 def _name(identifier: Identifier) -> str:

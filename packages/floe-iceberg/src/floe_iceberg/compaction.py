@@ -1,0 +1,217 @@
+"""Compaction: its options, plans, tasks and results. ``table.maintenance`` begins it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
+
+import pyarrow as pa
+from pyiceberg.expressions import AlwaysTrue, BooleanExpression
+from pyiceberg.table.refs import MAIN_BRANCH
+
+import floe_engine
+from floe_iceberg import expression
+from floe_iceberg.errors import InvalidArgumentError
+from floe_iceberg.state import TableState
+
+if TYPE_CHECKING:
+    from floe_engine._core import RewriteCounts
+    from floe_iceberg.table import FloeTable
+
+Strategy = Literal["binpack", "sort"]
+OptionValue = str | int | float | bool
+
+
+@dataclass(frozen=True)
+class RewriteDataFilesResult:
+    """What a compaction did. The counts have the names that Spark gives them.
+
+    Attributes:
+        rewritten_data_files_count: The files that were replaced.
+        added_data_files_count: The files that took their place.
+        rewritten_bytes_count: The size of the files that were replaced.
+        failed_data_files_count: The files of groups that failed, or that others changed meanwhile. They are as they
+            were.
+        removed_delete_files_count: The delete files that went because nothing is left for them to delete.
+        commits: How many snapshots it took.
+        failures: What the groups failed of, in words.
+    """
+
+    rewritten_data_files_count: int
+    added_data_files_count: int
+    rewritten_bytes_count: int
+    failed_data_files_count: int
+    removed_delete_files_count: int
+    commits: int
+    failures: list[str] = field(repr=False)
+
+    def to_arrow(self) -> pa.Table:
+        """The counts as a table of one row, as Spark's procedure gives them."""
+        return pa.table({name: [value] for name, value in vars(self).items() if name.endswith("_count")})
+
+
+class RewriteTask:
+    """A group of data files to be written again, in any process: tasks pickle.
+
+    Example:
+        >>> results = [task.run() for task in plan.tasks]  # doctest: +SKIP
+    """
+
+    def __init__(self, task: floe_engine.RewriteTask, properties: Mapping[str, str]) -> None:
+        self._task = task
+        self._properties = dict(properties)
+
+    @property
+    def input_files(self) -> int:
+        """How many files it replaces."""
+        return self._task.input_files
+
+    @property
+    def input_bytes(self) -> int:
+        """How large they are together."""
+        return self._task.input_bytes
+
+    def run(self, *, memory: int | None = None) -> bytes:
+        """Write the rows of the files again, without those that are deleted.
+
+        Nothing of the table changes; a task may be run again, also while another process runs it.
+
+        Args:
+            memory: How many bytes of rows to hold at a time, about.
+
+        Returns:
+            What ``plan.commit`` takes.
+
+        Raises:
+            NotFoundError: A file is gone.
+        """
+        return self._task.run(self._properties, memory)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _task_of, (self._task.to_bytes(), self._properties)
+
+    def __repr__(self) -> str:
+        return f"<RewriteTask: {self.input_files} files of {self.input_bytes:,} bytes>"
+
+
+def _task_of(task: bytes, properties: Mapping[str, str]) -> RewriteTask:
+    return RewriteTask(floe_engine.RewriteTask.from_bytes(task), properties)
+
+
+class RewritePlan:
+    """A compaction in steps: tasks to be run anywhere, then one commit.
+
+    Example:
+        >>> plan = table.maintenance.plan_rewrite(options={"min-input-files": 2})  # doctest: +SKIP
+        >>> results = pool.map(RewriteTask.run, plan.tasks)  # doctest: +SKIP
+        >>> plan.commit(results)  # doctest: +SKIP
+    """
+
+    def __init__(self, table: FloeTable, tasks: list[RewriteTask]) -> None:
+        self._table = table
+        self.tasks = tasks
+
+    def commit(self, results: Iterable[bytes]) -> RewriteDataFilesResult:
+        """Put what the tasks wrote in the place of what they read.
+
+        The table moves to its current state. Results of only some of the tasks will do; the files of the others stay
+        as they are.
+
+        Args:
+            results: What ``task.run()`` returned.
+
+        Raises:
+            ConflictFoundError: Others changed rows of the files meanwhile. With ``partial-progress.enabled`` the groups
+                of these files are left out instead, and counted as failed.
+            CommitFailedError: Other writers were first, again and again.
+        """
+        return commit(self._table, results)
+
+    def __repr__(self) -> str:
+        files = sum(task.input_files for task in self.tasks)
+        return f"<RewritePlan: {len(self.tasks)} tasks, {files} files>"
+
+
+class _Request(TypedDict):
+    strategy: str
+    sort_order: str
+    options: dict[str, str]
+    filter_json: str
+    case_sensitive: bool
+    branch: str
+    snapshot_properties: Mapping[str, str]
+
+
+def request(
+    strategy: Strategy | None,
+    sort_order: str | None,
+    options: Mapping[str, OptionValue],
+    where: str | BooleanExpression | None,
+    branch: str | None,
+    case_sensitive: bool,
+    snapshot_properties: Mapping[str, str],
+) -> _Request:
+    """The arguments as the engine takes them."""
+    return {
+        "strategy": strategy or "",
+        "sort_order": sort_order or "",
+        "options": {name: option_text(name, value) for name, value in options.items()},
+        "filter_json": filter_json(where),
+        "case_sensitive": case_sensitive,
+        "branch": branch or MAIN_BRANCH,
+        "snapshot_properties": snapshot_properties,
+    }
+
+
+def option_text(name: str, value: OptionValue) -> str:
+    """An option's value as Spark has it.
+
+    >>> option_text("rewrite-all", True), option_text("min-input-files", 2)
+    ('true', '2')
+    """
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if not isinstance(value, (str, int, float)):
+        raise InvalidArgumentError(f"option '{name}' is a {type(value).__name__}; it is a text, a number or a bool")
+    return str(value)
+
+
+def filter_json(where: str | BooleanExpression | None) -> str:
+    if where is None or isinstance(where, AlwaysTrue):
+        return ""
+    return floe_engine.filter_to_json(where) if isinstance(where, str) else expression.to_json(where)
+
+
+def rewrite(
+    table: FloeTable, asked: _Request, memory: int | None, progress: Callable[[str, int, int], object] | None
+) -> RewriteDataFilesResult:
+    since = table._state
+    handle, counts = floe_engine.rewrite_data_files(since.handle, **asked, memory=memory, progress=progress)
+    table._move_to(TableState(table.catalog, table.name(), handle), since)
+    return _result(counts)
+
+
+def plan(table: FloeTable, asked: _Request) -> RewritePlan:
+    access = {**table.catalog.properties, **table.config}
+    tasks = floe_engine.plan_rewrite(table._state.handle, **asked)
+    return RewritePlan(table, [RewriteTask(task, access) for task in tasks])
+
+
+def commit(table: FloeTable, results: Iterable[bytes]) -> RewriteDataFilesResult:
+    since = table._state
+    handle, counts = floe_engine.commit_rewrite(since.handle, list(results))
+    table._move_to(TableState(table.catalog, table.name(), handle), since)
+    return _result(counts)
+
+
+def _result(counts: RewriteCounts) -> RewriteDataFilesResult:
+    return RewriteDataFilesResult(
+        rewritten_data_files_count=counts["rewritten_data_files"],
+        added_data_files_count=counts["added_data_files"],
+        rewritten_bytes_count=counts["rewritten_bytes"],
+        failed_data_files_count=counts["failed_data_files"],
+        removed_delete_files_count=counts["removed_delete_files"],
+        commits=counts["commits"],
+        failures=counts["failures"],
+    )

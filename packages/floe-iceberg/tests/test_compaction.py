@@ -1,0 +1,131 @@
+"""Compaction through the Python face: at once, and in steps that other processes run."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from pyiceberg.partitioning import PartitionField, PartitionSpec
+from pyiceberg.transforms import TruncateTransform
+
+from floe_iceberg import FloeCatalog, FloeTable, load_catalog
+from floe_iceberg.compaction import RewriteTask
+from floe_iceberg.errors import ConflictFoundError, InvalidArgumentError
+
+SCHEMA = pa.schema([pa.field("id", pa.int64(), nullable=False), pa.field("day", pa.int32())])
+
+
+def rows(first: int, count: int = 10) -> pa.Table:
+    return pa.table({"id": range(first, first + count), "day": [i % 7 for i in range(count)]}, schema=SCHEMA)
+
+
+def ids(table: FloeTable) -> list[int]:
+    return sorted(table.scan().to_arrow()["id"].to_pylist())
+
+
+def files(table: FloeTable) -> int:
+    return len(list(table.scan().plan_files()))
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> FloeCatalog:
+    properties = {"type": "sql", "uri": f"sqlite:///{tmp_path}/catalog.db", "warehouse": f"file://{tmp_path}"}
+    catalog = load_catalog("c", **properties)
+    catalog.create_namespace("ns")
+    return catalog
+
+
+@pytest.fixture(params=[1, 2, 3])
+def table(request: pytest.FixtureRequest, catalog: FloeCatalog) -> FloeTable:
+    """Six files of ten rows."""
+    properties = {"format-version": str(request.param), "write.delete.mode": "merge-on-read"}
+    table = catalog.create_table("ns.t", SCHEMA, properties=properties)
+    for first in range(0, 60, 10):
+        table.append(rows(first))
+    return table
+
+
+def test_small_files_become_one(table: FloeTable) -> None:
+    told: list[tuple[str, int, int]] = []
+    result = table.maintenance.rewrite_data_files(
+        options={"min-input-files": 2, "rewrite-all": False},
+        snapshot_properties={"why": "nightly"},
+        progress=lambda *step: told.append(step),
+    )
+    assert (result.rewritten_data_files_count, result.added_data_files_count, result.commits) == (6, 1, 1)
+    assert (result.failed_data_files_count, result.failures) == (0, [])
+    assert result.to_arrow().column_names == [
+        "rewritten_data_files_count",
+        "added_data_files_count",
+        "rewritten_bytes_count",
+        "failed_data_files_count",
+        "removed_delete_files_count",
+    ]
+    assert told == [("file groups", 1, 1)]
+    assert ids(table) == list(range(60))
+    assert files(table) == 1
+    snapshot = table.current_snapshot()
+    assert snapshot is not None
+    assert snapshot.summary is not None
+    assert (snapshot.summary.operation.value, snapshot.summary["why"]) == ("replace", "nightly")
+    assert table.maintenance.rewrite_data_files().commits == 0
+
+
+def test_by_filter_and_order(table: FloeTable) -> None:
+    result = table.maintenance.rewrite_data_files(sort_order="day DESC, id", where="id < 50")
+    assert result.rewritten_data_files_count == 5
+    sorted_rows = table.scan("id < 50").to_arrow()
+    assert sorted_rows.equals(sorted_rows.sort_by([("day", "descending"), ("id", "ascending")]))
+    table.maintenance.rewrite_data_files(sort_order="zorder(id, day)", options={"rewrite-all": True})
+    assert files(table) == 1
+    assert ids(table) == list(range(60))
+
+
+def test_in_steps_that_other_processes_run(catalog: FloeCatalog) -> None:
+    spec = PartitionSpec(PartitionField(1, 1000, TruncateTransform(30), "thirty"))
+    table = catalog.create_table("ns.t", SCHEMA, partition_spec=spec)
+    for first in range(0, 90, 10):
+        table.append(rows(first))
+    plan = table.maintenance.plan_rewrite(options={"min-input-files": 2})
+    assert repr(plan) == "<RewritePlan: 3 tasks, 9 files>"
+    assert [task.input_files for task in plan.tasks] == [3, 3, 3]
+    tasks: list[RewriteTask] = pickle.loads(pickle.dumps(plan.tasks))
+    results = [task.run(memory=64 << 20) for task in tasks]
+    catalog.load_table("ns.t").append(rows(90))
+    result = plan.commit(results[:2])
+    assert (result.rewritten_data_files_count, result.added_data_files_count) == (6, 2)
+    assert table.maintenance.commit_rewrite(results[2:]).rewritten_data_files_count == 3
+    assert ids(table) == list(range(100))
+    assert files(table) == 4
+
+
+def test_rows_deleted_meanwhile_stay_deleted(table: FloeTable) -> None:
+    plan = table.maintenance.plan_rewrite()
+    results = [task.run() for task in plan.tasks]
+    table.delete("id = 3")
+    with pytest.raises(ConflictFoundError, match="another writer"):
+        plan.commit(results)
+    table.refresh()
+    assert ids(table) == [i for i in range(60) if i != 3]
+    partial = table.maintenance.plan_rewrite(options={"partial-progress.enabled": True, "rewrite-all": True})
+    results = [task.run() for task in partial.tasks]
+    table.delete("id = 4")
+    result = partial.commit(results)
+    assert (result.rewritten_data_files_count, result.failed_data_files_count > 0) == (0, True)
+    assert ids(table) == [i for i in range(60) if i not in (3, 4)]
+
+
+def test_options_that_are_not_known_are_refused_by_name(table: FloeTable) -> None:
+    maintenance = table.maintenance
+    with pytest.raises(InvalidArgumentError, match="no option target-size"):
+        maintenance.rewrite_data_files(options={"target-size": 1})
+    with pytest.raises(InvalidArgumentError, match="'min-input-files' is 'few'"):
+        maintenance.plan_rewrite(options={"min-input-files": "few"})
+    with pytest.raises(InvalidArgumentError, match="binpack and sort"):
+        maintenance.rewrite_data_files(strategy="shuffle")  # type: ignore[arg-type]
+    with pytest.raises(InvalidArgumentError, match="no column nowhere"):
+        maintenance.rewrite_data_files(sort_order="nowhere")
+    with pytest.raises(InvalidArgumentError, match="option 'rewrite-all' is a list"):
+        maintenance.rewrite_data_files(options={"rewrite-all": []})  # type: ignore[dict-item]
