@@ -65,6 +65,16 @@ TEST_F(AddFiles, WithoutIdsAreFoundByName) {
   EXPECT_EQ(file.column_sizes.size(), 2);
 }
 
+TEST_F(AddFiles, ColumnsThatTheTableNeverHadAreNotLostInSilence) {
+  Schema narrow = numbered_schema();
+  narrow.fields.pop_back();
+  Table table = warehouse_.create("t", narrow);
+  const std::string file = write("a.parquet", numbered_rows(0, 3));
+  EXPECT_THAT(refusal<InvalidArgument>(table, {file}),
+              HasSubstr("a.parquet: it has columns that the table lacks: text"));
+  EXPECT_EQ(table.metadata().snapshots.size(), 0);
+}
+
 TEST_F(AddFiles, TheirPartitionFollowsFromTheirBounds) {
   Table table = warehouse_.create(
       "t", numbered_schema(),

@@ -81,6 +81,7 @@ class Import {
     refuse_row_ids();
     const ParquetColumns columns = parquet_columns(location_, manifest, parse_name_mapping(name_mapping_json), {});
     for (const Field& field : schema_.fields) plans_.push_back(plan_column(field, columns));
+    refuse_unknown_columns();
 
     DataFile file;
     file.file_path = location_;
@@ -105,6 +106,26 @@ class Import {
                       "its rows to the table instead",
                       location_));
     }
+  }
+
+  // What the table has no column for nobody would see any more. Columns that it had once are another matter.
+  void refuse_unknown_columns() const {
+    std::vector<bool> known(static_cast<size_t>(footer_->num_columns()));
+    for (const ColumnPlan& plan : plans_) {
+      for (const int leaf : leaves(plan)) known[static_cast<size_t>(leaf)] = true;
+    }
+    std::vector<std::string> unknown;
+    for (int i = 0; i < footer_->num_columns(); ++i) {
+      const parquet::ColumnDescriptor* column = footer_->schema()->Column(i);
+      const int32_t id = column->schema_node()->field_id();
+      const auto has_id = [&](const SchemaPtr& schema) { return find_field(*schema, id) != nullptr; };
+      const bool was_there = id >= 0 && (is_metadata_column(id) || std::ranges::any_of(table_.schemas, has_id));
+      if (!known[static_cast<size_t>(i)] && !was_there) unknown.push_back(column->path()->ToDotString());
+    }
+    if (unknown.empty()) return;
+    throw InvalidArgument(
+        fmt::format("{}: it has columns that the table lacks: {}; add them to the table first (union_by_name)",
+                    location_, fmt::join(unknown, ", ")));
   }
 
   int64_t start_of(int row_group) const {

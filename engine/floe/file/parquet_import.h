@@ -15,7 +15,8 @@ namespace floe {
 // bounds, where those prove that all rows have the same one.
 //
 // Throws NotFound if there is no such file; CorruptFile if it is no Parquet file, or a column cannot be read as the
-// table's; InvalidArgument if it cannot be told that all rows are of one partition, or a transform does not keep order;
+// table's; InvalidArgument if it has columns that the table never had, if it cannot be told that all rows are of one
+// partition, or if a transform does not keep order;
 // NotSupported for an encrypted file and for one that brings row ids of its own.
 DataFile import_parquet(Io& io, const std::string& location, const TableMetadata& table,
                         const std::string& name_mapping_json);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "floe/error.h"
+#include "floe/naming.h"
 #include "floe/transaction/snapshot_summary.h"
 
 namespace floe {
@@ -39,12 +40,14 @@ void append(Transaction& transaction, std::vector<DataFile> files, const AppendO
 
 void append(Transaction& transaction, arrow::RecordBatchReader& batches, const AppendOptions& options,
             WriteOptions write) {
-  check_append(transaction.staged(), options);
   if (write.table_name.empty()) write.table_name = to_string(transaction.base().identifier);
-  SnapshotChange change =
-      change_of(write_data_files(*transaction.staged().metadata, batches, *transaction.io(), write), options);
-  change.discard = locations_of(change.added);
-  transaction.add(std::move(change));
+  naming(write.table_name, [&] {
+    check_append(transaction.staged(), options);
+    SnapshotChange change =
+        change_of(write_data_files(*transaction.staged().metadata, batches, *transaction.io(), write), options);
+    change.discard = locations_of(change.added);
+    transaction.add(std::move(change));
+  });
 }
 
 LoadedTable append_files(Catalog& catalog, const LoadedTable& base, std::vector<DataFile> files,

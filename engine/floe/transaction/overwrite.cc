@@ -10,6 +10,7 @@
 #include "floe/error.h"
 #include "floe/expression/evaluate.h"
 #include "floe/manifest/manifest.h"
+#include "floe/naming.h"
 #include "floe/parallel.h"
 #include "floe/transaction/entries.h"
 #include "floe/transaction/file_matcher.h"
@@ -18,7 +19,6 @@
 namespace floe {
 namespace {
 
-constexpr std::string_view kDeleteIsolation = "write.delete.isolation-level";
 constexpr std::string_view kUpdateIsolation = "write.update.isolation-level";
 
 std::string name_of(const Transaction& transaction) { return to_string(transaction.base().identifier); }
@@ -70,14 +70,26 @@ std::vector<Removal> deletes_of_nothing_else(Transaction& transaction, const Ove
   });
 }
 
+// The table properties that say how rows leave, where the options do not.
+struct RemovalProperties {
+  std::string_view isolation, mode;
+};
+constexpr RemovalProperties kDelete{"write.delete.isolation-level", "write.delete.mode"};
+
+// As PyIceberg does it, an overwrite that has no mode of its own is done as a delete.
+RemovalProperties overwrite_properties(const Transaction& transaction) {
+  const bool own = transaction.staged().metadata->properties.contains("write.update.mode");
+  return {kUpdateIsolation, own ? "write.update.mode" : kDelete.mode};
+}
+
 // The change that removes the rows which match, without those that come.
-SnapshotChange removal(Transaction& transaction, const OverwriteOptions& options, std::string_view isolation_property,
+SnapshotChange removal(Transaction& transaction, const OverwriteOptions& options, const RemovalProperties& properties,
                        const WriteOptions& write) {
   const LoadedTable& staged = transaction.staged();
   check_branch(staged, options.branch);
   check_snapshot_properties(options.snapshot_properties);
-  const Isolation isolation = options.isolation.value_or(isolation_level(*staged.metadata, isolation_property));
-  const DeleteMode mode = options.mode.value_or(delete_mode(*staged.metadata, "write.delete.mode"));
+  const Isolation isolation = options.isolation.value_or(isolation_level(*staged.metadata, properties.isolation));
+  const DeleteMode mode = delete_mode(*staged.metadata, properties.mode, options.mode);
   SnapshotChange change{.branch = options.branch,
                         .stage_only = options.stage_only,
                         .checks = transaction.checks_for(options.branch),
@@ -256,62 +268,72 @@ SnapshotChange replacement(Transaction& transaction, std::vector<DataFile> files
 }  // namespace
 
 bool delete_rows(Transaction& transaction, const OverwriteOptions& options, WriteOptions write) {
-  SnapshotChange change = removal(transaction, options, kDeleteIsolation, named(std::move(write), transaction));
-  if (change.removed.empty() && change.added.empty()) return false;
-  transaction.add(std::move(change));
-  return true;
+  return naming(name_of(transaction), [&] {
+    SnapshotChange change = removal(transaction, options, kDelete, named(std::move(write), transaction));
+    if (change.removed.empty() && change.added.empty()) return false;
+    transaction.add(std::move(change));
+    return true;
+  });
 }
 
 void overwrite(Transaction& transaction, arrow::RecordBatchReader& batches, const OverwriteOptions& options,
                WriteOptions write) {
-  write = named(std::move(write), transaction);
-  SnapshotChange change = removal(transaction, options, kUpdateIsolation, write);
-  try {
-    std::vector<DataFile> files = write_data_files(*transaction.staged().metadata, batches, *transaction.io(), write);
-    std::ranges::move(locations_of(files), std::back_inserter(change.discard));
-    std::ranges::move(files, std::back_inserter(change.added));
-  } catch (...) {
-    remove_files(*transaction.io(), change.discard);
-    throw;
-  }
-  transaction.add(std::move(change));
+  naming(name_of(transaction), [&] {
+    write = named(std::move(write), transaction);
+    SnapshotChange change = removal(transaction, options, overwrite_properties(transaction), write);
+    try {
+      std::vector<DataFile> files = write_data_files(*transaction.staged().metadata, batches, *transaction.io(), write);
+      std::ranges::move(locations_of(files), std::back_inserter(change.discard));
+      std::ranges::move(files, std::back_inserter(change.added));
+    } catch (...) {
+      remove_files(*transaction.io(), change.discard);
+      throw;
+    }
+    transaction.add(std::move(change));
+  });
 }
 
 void overwrite(Transaction& transaction, std::vector<DataFile> files, const OverwriteOptions& options) {
-  check_data_files(transaction, files);
-  SnapshotChange change = removal(transaction, options, kUpdateIsolation, named({}, transaction));
-  std::ranges::move(files, std::back_inserter(change.added));
-  transaction.add(std::move(change));
+  naming(name_of(transaction), [&] {
+    check_data_files(transaction, files);
+    SnapshotChange change = removal(transaction, options, overwrite_properties(transaction), named({}, transaction));
+    std::ranges::move(files, std::back_inserter(change.added));
+    transaction.add(std::move(change));
+  });
 }
 
 bool overwrite_partitions(Transaction& transaction, arrow::RecordBatchReader& batches,
                           const PartitionOverwriteOptions& options, WriteOptions write) {
-  check_partitioned(transaction);
-  check_branch(transaction.staged(), options.branch);
-  check_snapshot_properties(options.snapshot_properties);
-  const TableMetadata& table = *transaction.staged().metadata;
-  std::vector<DataFile> files =
-      write_data_files(table, batches, *transaction.io(), named(std::move(write), transaction));
-  const std::vector<std::string> locations = locations_of(files);
-  SnapshotChange change;
-  try {
-    change = replacement(transaction, std::move(files), options);
-  } catch (...) {
-    remove_files(*transaction.io(), locations);
-    throw;
-  }
-  change.discard = locations;
-  if (change.added.empty()) return false;
-  transaction.add(std::move(change));
-  return true;
+  return naming(name_of(transaction), [&] {
+    check_partitioned(transaction);
+    check_branch(transaction.staged(), options.branch);
+    check_snapshot_properties(options.snapshot_properties);
+    const TableMetadata& table = *transaction.staged().metadata;
+    std::vector<DataFile> files =
+        write_data_files(table, batches, *transaction.io(), named(std::move(write), transaction));
+    const std::vector<std::string> locations = locations_of(files);
+    SnapshotChange change;
+    try {
+      change = replacement(transaction, std::move(files), options);
+    } catch (...) {
+      remove_files(*transaction.io(), locations);
+      throw;
+    }
+    change.discard = locations;
+    if (change.added.empty()) return false;
+    transaction.add(std::move(change));
+    return true;
+  });
 }
 
 bool overwrite_partitions(Transaction& transaction, std::vector<DataFile> files,
                           const PartitionOverwriteOptions& options) {
-  SnapshotChange change = replacement(transaction, std::move(files), options);
-  if (change.added.empty()) return false;
-  transaction.add(std::move(change));
-  return true;
+  return naming(name_of(transaction), [&] {
+    SnapshotChange change = replacement(transaction, std::move(files), options);
+    if (change.added.empty()) return false;
+    transaction.add(std::move(change));
+    return true;
+  });
 }
 
 }  // namespace floe

@@ -24,7 +24,8 @@ struct OverwriteOptions {
   bool stage_only = false;  // a snapshot that no branch has yet
   // Default: `write.delete.isolation-level` of a delete, `write.update.isolation-level` of an overwrite.
   std::optional<Isolation> isolation = {};
-  std::optional<DeleteMode> mode = {};  // default: `write.delete.mode`, else copy-on-write
+  // Default: `write.delete.mode`, of an overwrite `write.update.mode` if the table has it; else copy-on-write.
+  std::optional<DeleteMode> mode = {};
   Properties snapshot_properties = {};  // cannot replace what the specification names
 };
 

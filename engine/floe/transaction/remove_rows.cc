@@ -152,8 +152,18 @@ DeleteMode parse_delete_mode(std::string_view text) {
   throw InvalidArgument(fmt::format("the mode of deletes is '{}'; it is one of copy-on-write and merge-on-read", text));
 }
 
-DeleteMode delete_mode(const TableMetadata& table, std::string_view property) {
-  return parse_delete_mode(string_property(table.properties, property, "copy-on-write"));
+DeleteMode delete_mode(const TableMetadata& table, std::string_view property, std::optional<DeleteMode> asked) {
+  if (asked == DeleteMode::kMergeOnRead && table.format_version < 2) {
+    throw NotSupported(
+        "format version 1 has no delete files, so rows cannot be deleted merge-on-read; upgrade the "
+        "table to version 2");
+  }
+  if (asked) return *asked;
+  try {
+    return parse_delete_mode(string_property(table.properties, property, "copy-on-write"));
+  } catch (const InvalidArgument& e) {
+    throw InvalidArgument(fmt::format("table property '{}': {}", property, e.what()));
+  }
 }
 
 void LeavingRows::add(FoundRows rows) {

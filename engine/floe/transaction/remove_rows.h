@@ -2,6 +2,7 @@
 // (merge-on-read). What deletes, overwrites and upserts have in common.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,8 +16,9 @@ namespace floe {
 // What becomes of files of which not all rows leave: they are written again without them, or delete files say which.
 enum class DeleteMode { kCopyOnWrite, kMergeOnRead };
 DeleteMode parse_delete_mode(std::string_view text);  // "copy-on-write", "merge-on-read"; throws InvalidArgument
-// Of a table property such as "write.delete.mode"; copy-on-write by default.
-DeleteMode delete_mode(const TableMetadata& table, std::string_view property);
+// What is asked for, or else what a table property such as "write.delete.mode" says; copy-on-write by default. Throws
+// NotSupported where merge-on-read is asked for and the table is of version 1, which has no delete files.
+DeleteMode delete_mode(const TableMetadata& table, std::string_view property, std::optional<DeleteMode> asked);
 
 // Rows that are to leave a branch: of some data files all, of others part.
 struct LeavingRows {

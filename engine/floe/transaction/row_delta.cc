@@ -16,6 +16,7 @@
 #include "floe/file/batch.h"
 #include "floe/file/equality_delete.h"
 #include "floe/file/key_index.h"
+#include "floe/naming.h"
 #include "floe/scan/delete_index.h"
 #include "floe/transaction/entries.h"
 #include "floe/transaction/merge_source.h"
@@ -291,29 +292,29 @@ void write_changes(const Transaction& transaction, const KeyChanges& changes, co
 bool apply_changes(Transaction& transaction, const KeyChanges& changes, const KeyChangeOptions& options,
                    WriteOptions write) {
   if (write.table_name.empty()) write.table_name = to_string(transaction.base().identifier);
-  const TableMetadata& table = *transaction.staged().metadata;
-  if (table.format_version < 2) {
-    throw NotSupported(
-        fmt::format("table {}: format version 1 has no deletes by key; use upsert and delete, or upgrade "
-                    "the table to version 2",
-                    write.table_name));
-  }
-  check_branch(transaction.staged(), options.branch);
-  check_snapshot_properties(options.snapshot_properties);
-  const KeyColumns keys = key_columns(*current_schema(table), options, write.table_name);
-  SnapshotChange change{.branch = options.branch,
-                        .stage_only = options.stage_only,
-                        .checks = transaction.checks_for(options.branch),
-                        .snapshot_properties = options.snapshot_properties};
-  try {
-    write_changes(transaction, changes, keys, write, change);
-  } catch (...) {
-    remove_files(*transaction.io(), change.discard);
-    throw;
-  }
-  if (change.added.empty()) return false;
-  transaction.add(std::move(change));
-  return true;
+  return naming(write.table_name, [&] {
+    const TableMetadata& table = *transaction.staged().metadata;
+    if (table.format_version < 2) {
+      throw NotSupported(
+          "format version 1 has no deletes by key; use upsert and delete, or upgrade the table to version 2");
+    }
+    check_branch(transaction.staged(), options.branch);
+    check_snapshot_properties(options.snapshot_properties);
+    const KeyColumns keys = key_columns(*current_schema(table), options, write.table_name);
+    SnapshotChange change{.branch = options.branch,
+                          .stage_only = options.stage_only,
+                          .checks = transaction.checks_for(options.branch),
+                          .snapshot_properties = options.snapshot_properties};
+    try {
+      write_changes(transaction, changes, keys, write, change);
+    } catch (...) {
+      remove_files(*transaction.io(), change.discard);
+      throw;
+    }
+    if (change.added.empty()) return false;
+    transaction.add(std::move(change));
+    return true;
+  });
 }
 
 }  // namespace floe

@@ -16,6 +16,7 @@
 
 #include "floe/arrow_status.h"
 #include "floe/file/arrow_schema.h"
+#include "floe/naming.h"
 #include "floe/parallel.h"
 #include "floe/spec/metadata_columns.h"
 #include "floe/spec/projection.h"
@@ -375,6 +376,10 @@ WriteOptions named(WriteOptions write, const LoadedTable& table) {
 }
 
 void check_options(const UpsertOptions& options, const std::string& table_name) {
+  if (options.source_bytes <= 0) {
+    throw InvalidArgument(
+        fmt::format("table {}: source_bytes is {}; an upsert needs some memory", table_name, options.source_bytes));
+  }
   if (!options.update_matched && !options.delete_matched && !options.insert_unmatched) {
     throw InvalidArgument(fmt::format(
         "table {}: no upsert options selected: update or delete what matches, insert what does not, or both",
@@ -424,9 +429,15 @@ struct Upsert::Source {
 };
 
 Upsert::Upsert(const LoadedTable& table, arrow::RecordBatchReader& rows, UpsertOptions options, WriteOptions write)
-    : source_(std::make_shared<const Source>(table, rows, std::move(options), std::move(write))) {}
+    : source_(naming(to_string(table.identifier), [&] {
+        return std::make_shared<const Source>(table, rows, std::move(options), std::move(write));
+      })) {}
 
 UpsertCounts Upsert::add_to(Transaction& transaction) {
+  return naming(to_string(transaction.base().identifier), [&] { return merge_into(transaction); });
+}
+
+UpsertCounts Upsert::merge_into(Transaction& transaction) const {
   const UpsertOptions& options = source_->options;
   const WriteOptions& how = source_->write;
   const TableMetadata& table = *transaction.staged().metadata;
@@ -434,7 +445,7 @@ UpsertCounts Upsert::add_to(Transaction& transaction) {
     throw CommitFailed(fmt::format("table {}: its schema changed while rows were merged into it", how.table_name));
   }
   check_branch(transaction.staged(), options.branch);
-  const DeleteMode mode = options.mode.value_or(delete_mode(table, "write.merge.mode"));
+  const DeleteMode mode = delete_mode(table, "write.merge.mode", options.mode);
   const Isolation isolation = options.isolation.value_or(isolation_level(table, "write.merge.isolation-level"));
   SnapshotChange change{.branch = options.branch,
                         .stage_only = options.stage_only,

@@ -61,6 +61,8 @@ class Upsert {
   UpsertCounts add_to(Transaction& transaction);
 
  private:
+  UpsertCounts merge_into(Transaction& transaction) const;
+
   struct Source;
   const std::shared_ptr<const Source> source_;
 };

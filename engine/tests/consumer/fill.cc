@@ -1,4 +1,4 @@
-// fill <folder>: makes the table that quickstart.cc reads, and appends to it twice.
+// fill <folder>: makes the table that quickstart.cc reads, and appends to it twice. The catalog is <folder>.db.
 #include <arrow/api.h>
 #include <floe/table.h>
 
@@ -8,7 +8,7 @@ int main(int argc, char** argv) try {
   if (argc != 2) return 2;
   const std::string folder = argv[1];
   auto catalog =
-      floe::open_catalog("flights", {{"uri", "sqlite:///" + folder + "/catalog.db"}, {"warehouse", "file://" + folder + "/warehouse"}});
+      floe::open_catalog("flights", {{"uri", "sqlite:///" + folder + ".db"}, {"warehouse", "file://" + folder}});
   catalog->create_namespace({"flights"});
   const floe::Schema schema{.fields = {{.id = 1, .name = "carrier", .type = floe::primitive(floe::TypeKind::kString)},
                                        {.id = 2, .name = "dep_delay", .type = floe::primitive(floe::TypeKind::kLong)}}};

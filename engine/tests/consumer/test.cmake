@@ -5,7 +5,7 @@ function(run)
 endfunction()
 
 file(REMOVE_RECURSE ${WORK})
-file(MAKE_DIRECTORY ${WORK}/floe/warehouse)
+file(MAKE_DIRECTORY ${WORK})
 run(${CMAKE_COMMAND} --install ${ENGINE_BUILD} --prefix ${WORK}/prefix --component engine)
 run(${CMAKE_COMMAND} -S ${CMAKE_CURRENT_LIST_DIR} -B ${WORK}/build -DCMAKE_PREFIX_PATH=${WORK}/prefix
     -DARROW_ROOT=${ARROW_ROOT} -DFLOE_FOLDER=${WORK}/floe -DCMAKE_BUILD_TYPE=RelWithDebInfo)

@@ -40,6 +40,7 @@ from pyiceberg.types import (
 import floe_engine
 from floe_iceberg import FloeCatalog, FloeScan, FloeTable
 from floe_iceberg.changes import FloeUpsertResult
+from floe_iceberg.errors import InvalidArgumentError
 from floe_iceberg.table import FloeStaticTable
 
 ex: Any = pyiceberg.expressions  # whose constructors take more than they are typed for
@@ -440,6 +441,76 @@ def test_isolation_is_what_the_table_or_the_caller_says(
         else:
             transaction.commit_transaction()
             assert 2 not in ids(other.refresh().scan()) or operation != "merge"
+
+
+def delete_files(table: FloeTable) -> int:
+    return len(table.inspect.delete_files(columns=["file_path"]))
+
+
+@pytest.mark.parametrize(
+    ("properties", "merges"),
+    [
+        ({}, False),
+        ({"write.delete.mode": "merge-on-read"}, True),
+        ({"write.update.mode": "merge-on-read"}, True),
+        ({"write.delete.mode": "merge-on-read", "write.update.mode": "copy-on-write"}, False),
+    ],
+)
+def test_an_overwrite_is_done_in_the_mode_of_updates_or_else_of_deletes(
+    catalog: FloeCatalog, properties: dict[str, str], merges: bool
+) -> None:
+    table = catalog.create_table("ns.t", SCHEMA, properties=properties)
+    table.append(rows(1, 2, 3))
+    table.overwrite(rows(4), "id = 1")
+    assert ids(table.scan()) == [2, 3, 4]
+    assert delete_files(table) == merges
+
+
+def test_what_cannot_be_is_refused_by_table_and_property(catalog: FloeCatalog) -> None:
+    nonsense = dict.fromkeys(("write.update.mode", "write.delete.mode", "write.merge.mode"), "nonsense")
+    table = catalog.create_table("ns.t", SCHEMA, properties={**nonsense, "write.target-file-size-bytes": "much"})
+    calls: dict[str, Callable[[], object]] = {
+        "write.target-file-size-bytes": lambda: table.append(rows(1)),
+        "write.update.mode": lambda: table.overwrite(rows(1), "id = 1"),
+        "write.delete.mode": lambda: table.delete("id = 1"),
+        "write.merge.mode": lambda: table.upsert(rows(1), ["id"]),
+        "source_bytes is 0": lambda: table.upsert(rows(1), ["id"], source_bytes=0, mode="copy-on-write"),
+        "limit=-1": lambda: table.scan(limit=-1),
+    }
+    for said, call in calls.items():
+        with pytest.raises(InvalidArgumentError, match=rf"ns\.t.*{said}"):
+            call()
+    old = catalog.create_table("ns.old", SCHEMA, properties={"format-version": "1"})
+    old.append(rows(1, 2))
+    changes: list[Callable[[], object]] = [
+        lambda: old.delete("id = 1", mode="merge-on-read"),
+        lambda: old.overwrite(rows(3), "id = 1", mode="merge-on-read"),
+        lambda: old.upsert(rows(1, text="b"), ["id"], mode="merge-on-read"),
+    ]
+    for change in changes:
+        with pytest.raises(floe_engine.NotSupported, match=r"ns\.old: format version 1 has no delete files"):
+            change()
+    assert len(old.snapshots()) == 1
+
+
+def test_one_text_in_the_place_of_several_is_refused(table: FloeTable) -> None:
+    table.append(rows(1))
+    calls: list[Callable[[], object]] = [
+        lambda: table.upsert(rows(1), join_cols="id"),  # type: ignore[arg-type]
+        lambda: table.apply_changes(rows(1), key_cols="id"),  # type: ignore[arg-type]
+        lambda: table.add_files("a.parquet"),  # type: ignore[arg-type]
+        lambda: table.scan(selected_fields="id"),  # type: ignore[arg-type]
+    ]
+    for call in calls:
+        with pytest.raises(InvalidArgumentError, match=r"it has to be a list: \['"):
+            call()
+
+
+def test_a_delete_of_nothing_warns_where_it_was_called(table: FloeTable) -> None:
+    table.append(rows(1))
+    with pytest.warns(UserWarning, match=r"ns\.t: Delete operation did not match any records") as warned:
+        table.delete("id = 9")
+    assert [warning.filename for warning in warned] == [__file__]
 
 
 def test_a_table_with_rows_and_deletes_moves_to_later_versions(catalog: FloeCatalog) -> None:

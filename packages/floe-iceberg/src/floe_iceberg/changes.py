@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from pyiceberg.expressions import AlwaysFalse, AlwaysTrue, BooleanExpression
+from pyiceberg.expressions import AlwaysFalse, BooleanExpression
 from pyiceberg.table import ALWAYS_TRUE, Transaction, UpsertResult
 from pyiceberg.table.refs import MAIN_BRANCH
 from pyiceberg.table.snapshots import Operation
@@ -17,8 +17,8 @@ from pyiceberg.typedef import EMPTY_DICT
 
 import floe_engine
 from floe_engine import UpsertOptions
-from floe_iceberg import expression
 from floe_iceberg.errors import InvalidArgumentError
+from floe_iceberg.expression import filter_json
 from floe_iceberg.telemetry import traced
 
 if TYPE_CHECKING:
@@ -122,8 +122,9 @@ class RowChanges(ABC):
             overwrite_filter: The rows that leave; all by default.
             snapshot_properties: What to note in the snapshot's summary.
             case_sensitive: Whether the case of column names counts in the filter.
-            branch: The branch to change; None: the snapshot is of no branch yet.
-            mode: How rows leave files that stay in part; default: ``write.delete.mode``.
+            branch: The branch to change, which is made of the main branch if it is not there; None: the snapshot is
+                of no branch yet.
+            mode: How rows leave files that stay in part; default: ``write.update.mode``, else ``write.delete.mode``.
             isolation: What others may commit meanwhile; default: ``write.update.isolation-level``.
 
         Example:
@@ -147,7 +148,7 @@ class RowChanges(ABC):
             with Source(stream) as source:
                 transaction._begin().overwrite(
                     source,
-                    filter_json=_filter_json(overwrite_filter),
+                    filter_json=filter_json(overwrite_filter),
                     case_sensitive=case_sensitive,
                     snapshot_properties=snapshot_properties,
                     branch=branch,
@@ -169,7 +170,8 @@ class RowChanges(ABC):
         Args:
             df: The rows that come, whose partitions they replace: any Arrow stream.
             snapshot_properties: What to note in the snapshot's summary.
-            branch: The branch to change; None: the snapshot is of no branch yet.
+            branch: The branch to change, which is made of the main branch if it is not there; None: the snapshot is
+                of no branch yet.
             isolation: What others may commit meanwhile; default: ``write.update.isolation-level``.
 
         Example:
@@ -208,7 +210,8 @@ class RowChanges(ABC):
             delete_filter: The rows to delete.
             snapshot_properties: What to note in the snapshot's summary.
             case_sensitive: Whether the case of column names counts in the filter.
-            branch: The branch to change; None: the snapshot is of no branch yet.
+            branch: The branch to change, which is made of the main branch if it is not there; None: the snapshot is
+                of no branch yet.
             mode: How rows leave files that stay in part; default: ``write.delete.mode``.
             isolation: What others may commit meanwhile; default: ``write.delete.isolation-level``.
 
@@ -227,7 +230,7 @@ class RowChanges(ABC):
                 )
                 return
             found = transaction._begin().delete(
-                filter_json=_filter_json(delete_filter),
+                filter_json=filter_json(delete_filter),
                 case_sensitive=case_sensitive,
                 snapshot_properties=snapshot_properties,
                 branch=branch,
@@ -235,7 +238,7 @@ class RowChanges(ABC):
                 mode=mode,
             )
             if not found:
-                warnings.warn("Delete operation did not match any records", stacklevel=2)
+                warnings.warn(f"{self._full_name}: Delete operation did not match any records", stacklevel=3)
 
     @traced("upsert")
     def upsert(
@@ -264,7 +267,8 @@ class RowChanges(ABC):
             when_matched_update_all: Whether rows that match are updated.
             when_not_matched_insert_all: Whether new rows that match nothing are inserted.
             case_sensitive: Whether the case of column names counts in ``join_cols``.
-            branch: The branch to change; None: the snapshot is of no branch yet.
+            branch: The branch to change, which is made of the main branch if it is not there; None: the snapshot is
+                of no branch yet.
             snapshot_properties: What to note in the snapshot's summary.
             when_matched_delete: Delete the rows that match instead of updating them.
             mode: How rows leave files that stay in part; default: ``write.merge.mode``.
@@ -280,6 +284,7 @@ class RowChanges(ABC):
         Raises:
             InvalidArgumentError: Two new rows have the same key, rows do not fit the table, or a key column is missing.
         """
+        check_names("join_cols", join_cols)
         stream = arrow_stream(df)
         with self._change() as transaction:
             if transaction._is_pyicebergs(stream):
@@ -347,7 +352,8 @@ class RowChanges(ABC):
             key_cols: The columns of the key, by full name; default: the table's identifier fields. The columns that a
                 table is partitioned by have to be among them.
             snapshot_properties: What to note in the snapshot's summary.
-            branch: The branch to change; None: the snapshot is of no branch yet.
+            branch: The branch to change, which is made of the main branch if it is not there; None: the snapshot is
+                of no branch yet.
             case_sensitive: Whether the case of column names counts in ``key_cols``.
 
         Example:
@@ -361,11 +367,12 @@ class RowChanges(ABC):
             NotImplementedError: The table's rows are changed by PyIceberg's own code, since another catalog commits
                 them or Python code says where files go.
         """
+        check_names("key_cols", key_cols)
         streams = [None if rows is None else arrow_stream(rows) for rows in (upserts, deletes)]
         with self._change() as transaction, ExitStack() as stack:
             if any(transaction._is_pyicebergs(stream) for stream in streams):
                 raise NotImplementedError(
-                    f"{'.'.join(transaction._state.identifier)}: PyIceberg's own code changes rows here, and it has no "
+                    f"{self._full_name}: PyIceberg's own code changes rows here, and it has no "
                     "deletes by key; use upsert and delete"
                 )
             upserted, deleted = (None if stream is None else stack.enter_context(Source(stream)) for stream in streams)
@@ -394,17 +401,18 @@ class RowChanges(ABC):
             file_paths: Where the files are. They stay there, and belong to the table from then on.
             snapshot_properties: What to note in the snapshot's summary.
             check_duplicate_files: Whether to look in the whole table for files that it has already.
-            branch: The branch to add to; None: the snapshot is of no branch yet.
+            branch: The branch to add to, which is made if it is not there; None: the snapshot is of no branch yet.
 
         Example:
             >>> table.add_files(["file:///landing/2013-01.parquet"])  # doctest: +SKIP
 
         Raises:
-            InvalidArgumentError: A file is given twice or is in the table already, or its rows are of several
-                partitions.
+            InvalidArgumentError: A file is given twice or is in the table already, has columns that the table lacks, or
+                its rows are of several partitions.
             CorruptFileError: A column cannot be read as the table's.
             ConflictFoundError: Others renamed columns by which those of the files are found.
         """
+        check_names("file_paths", file_paths)
         with self._change() as transaction:
             if transaction._is_pyicebergs():
                 Transaction.add_files(transaction, file_paths, dict(snapshot_properties), check_duplicate_files, branch)
@@ -422,9 +430,15 @@ def refuse_engines_options(state: TableState, **options: object) -> None:
     given = [name for name, value in options.items() if value is not None]
     if given:
         raise NotImplementedError(
-            f"{'.'.join(state.identifier)}: {', '.join(given)}: this is PyIceberg's own code, since Python code "
+            f"{state.full_name}: {', '.join(given)}: this is PyIceberg's own code, since Python code "
             "decides how rows are written, and it has no such options; leave them out"
         )
+
+
+def check_names(what: str, names: object) -> None:
+    """Raises InvalidArgumentError for one text in the place of several, whose letters would be taken for names."""
+    if isinstance(names, str):
+        raise InvalidArgumentError(f"{what} is the text {names!r}; it has to be a list: [{names!r}]")
 
 
 def arrow_stream(df: Any) -> Any:
@@ -442,12 +456,6 @@ def arrow_stream(df: Any) -> Any:
     raise InvalidArgumentError(
         f"Expected pa.Table or pa.RecordBatchReader, or any other Arrow stream, got: {df!r:.200}"
     )
-
-
-def _filter_json(row_filter: str | BooleanExpression) -> str:
-    if isinstance(row_filter, AlwaysTrue):
-        return ""
-    return floe_engine.filter_to_json(row_filter) if isinstance(row_filter, str) else expression.to_json(row_filter)
 
 
 class Source:

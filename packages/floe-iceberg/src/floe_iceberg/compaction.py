@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 import pyarrow as pa
-from pyiceberg.expressions import AlwaysTrue, BooleanExpression
+from pyiceberg.expressions import BooleanExpression
 from pyiceberg.table.refs import MAIN_BRANCH
 
 import floe_engine
-from floe_iceberg import expression
 from floe_iceberg.errors import InvalidArgumentError
+from floe_iceberg.expression import filter_json
 from floe_iceberg.state import TableState
 
 if TYPE_CHECKING:
@@ -175,12 +175,6 @@ def option_text(name: str, value: OptionValue) -> str:
     if not isinstance(value, (str, int, float)):
         raise InvalidArgumentError(f"option '{name}' is a {type(value).__name__}; it is a text, a number or a bool")
     return str(value)
-
-
-def filter_json(where: str | BooleanExpression | None) -> str:
-    if where is None or isinstance(where, AlwaysTrue):
-        return ""
-    return floe_engine.filter_to_json(where) if isinstance(where, str) else expression.to_json(where)
 
 
 def rewrite(

@@ -45,6 +45,7 @@ from pyiceberg.expressions.literals import (
 )
 from pyiceberg.utils.datetime import days_to_date, micros_to_time, micros_to_timestamp
 
+import floe_engine
 from floe_iceberg.errors import InvalidArgumentError
 
 _NAMES: dict[type[BooleanExpression], str] = {
@@ -63,6 +64,20 @@ _NAMES: dict[type[BooleanExpression], str] = {
     In: "in",
     NotIn: "not-in",
 }
+
+
+def filter_json(row_filter: str | BooleanExpression | None) -> str:
+    """A filter as users give it, as the engine takes it: JSON text, or nothing where every row matches.
+
+    >>> filter_json("a > 1")
+    '{"type":"gt","term":"a","value":1}'
+
+    Raises:
+        InvalidArgumentError: It does not parse.
+    """
+    if row_filter is None or isinstance(row_filter, AlwaysTrue):
+        return ""
+    return floe_engine.filter_to_json(row_filter) if isinstance(row_filter, str) else to_json(row_filter)
 
 
 def to_json(expression: BooleanExpression) -> str:

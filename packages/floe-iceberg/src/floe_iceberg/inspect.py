@@ -6,14 +6,14 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
-from pyiceberg.expressions import AlwaysTrue, BooleanExpression
+from pyiceberg.expressions import BooleanExpression
 from pyiceberg.io import PY_IO_IMPL
 from pyiceberg.table import ALWAYS_TRUE
 from pyiceberg.table.inspect import InspectTable
 
 import floe_engine
-from floe_iceberg import expression
 from floe_iceberg.errors import InvalidArgumentError
+from floe_iceberg.expression import filter_json
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -82,9 +82,8 @@ class FloeInspect(InspectTable):
         """
         state = self.tbl._state
         if impl := state.properties.get(PY_IO_IMPL):
-            full_name = ".".join(state.identifier)
             raise floe_engine.NotSupported(
-                f"{full_name}: the engine has its own I/O and cannot use {PY_IO_IMPL}={impl}"
+                f"{state.full_name}: the engine has its own I/O and cannot use {PY_IO_IMPL}={impl}"
             )
         as_of, ref = options.get("as_of"), options.get("ref")
         if sum(given is not None for given in (snapshot_id, as_of, ref)) > 1:
@@ -94,7 +93,7 @@ class FloeInspect(InspectTable):
             snapshot_id=snapshot_id if as_of is None else self.tbl._snapshot_as_of(as_of),
             ref=ref,
             columns=list(options.get("columns", ("*",))),
-            filter_json=_filter_json(options.get("row_filter", ALWAYS_TRUE)),
+            filter_json=filter_json(options.get("row_filter", ALWAYS_TRUE)),
             case_sensitive=options.get("case_sensitive", True),
         )
 
@@ -186,9 +185,3 @@ class FloeInspect(InspectTable):
     def all_delete_files(self, **rows: Unpack[Rows]) -> pa.Table:
         """Delete files of all manifests."""
         return self._table("all_delete_files", **rows)
-
-
-def _filter_json(row_filter: str | BooleanExpression) -> str:
-    if isinstance(row_filter, AlwaysTrue):
-        return ""
-    return floe_engine.filter_to_json(row_filter) if isinstance(row_filter, str) else expression.to_json(row_filter)

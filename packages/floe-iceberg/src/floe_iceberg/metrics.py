@@ -119,7 +119,7 @@ def storage_metrics(table: FloeTable) -> StorageMetrics:
     manifests = inspect.manifests(columns=["length"])["length"]
     partitions = inspect.partitions(columns=["total_data_file_size_in_bytes"])["total_data_file_size_in_bytes"]
     return StorageMetrics(
-        table=".".join(table.name()),
+        table=table._full_name,
         snapshot_id=next((ref["snapshot_id"] for ref in refs if ref["name"] == "main"), None),
         measured_at=dt.datetime.now(dt.UTC),
         target_file_bytes=target,

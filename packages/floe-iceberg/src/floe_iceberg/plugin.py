@@ -176,7 +176,7 @@ class IcebergStoragePlugin(StoragePlugin):
             ConflictFoundError: Another writer changed the schema meanwhile.
         """
         with table.update_schema(changes.allow_incompatible_changes) as update:
-            evolve_schema(update, changes, ".".join(table.name()))
+            evolve_schema(update, changes, table._full_name)
         return table
 
     def create_snapshot(self, table: FloeTable, name: str | None = None, *, empty: bool = False) -> Snapshot:
@@ -197,7 +197,7 @@ class IcebergStoragePlugin(StoragePlugin):
         """
         current = table.refresh().current_snapshot()
         if name is not None and name in table.refs():
-            raise floe_engine.AlreadyExists(f"{'.'.join(table.name())}: there is a branch or tag {name} already")
+            raise floe_engine.AlreadyExists(f"{table._full_name}: there is a branch or tag {name} already")
         if name is None or empty or current is None:
             table.manage_snapshots().create_snapshot(name).commit()
             current = table.current_snapshot()

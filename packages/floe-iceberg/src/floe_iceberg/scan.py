@@ -140,7 +140,7 @@ class FloeScan(DataScan):
             raise ValueError(f"Cannot override ref, already set snapshot id={self.snapshot_id}")
         found = self._handle().snapshot_of_ref(name)
         if found is None:
-            raise ValueError(f"Cannot scan unknown ref={name}")
+            raise ValueError(f"{cast(TableState, self._state).full_name}: Cannot scan unknown ref={name}")
         return self.update(snapshot_id=found)
 
     # --- the engine's scan ---
@@ -213,7 +213,7 @@ class FloeScan(DataScan):
             catalog = cast(Any, self.catalog)
             self._state = TableState(catalog, self.table_identifier, metadata=self._metadata, io=self.io)
         if impl := self._state.properties.get(PY_IO_IMPL):
-            name = ".".join(self._state.identifier)
+            name = self._state.full_name
             raise floe_engine.NotSupported(f"{name}: the engine has its own I/O and cannot use {PY_IO_IMPL}={impl} yet")
         return self._state.handle
 

@@ -39,13 +39,18 @@ class TableState:
         self._io = io
 
     @property
+    def full_name(self) -> str:
+        """The namespace and the name, joined with dots."""
+        return ".".join(self.identifier)
+
+    @property
     def handle(self) -> floe_engine.Table:
         """The engine's table."""
         if self._handle is None:
             metadata = self.metadata
             if metadata.format_version > 2:
                 raise NotImplementedError(
-                    f"{'.'.join(self.identifier)}: metadata of format version {metadata.format_version} that PyIceberg "
+                    f"{self.full_name}: metadata of format version {metadata.format_version} that PyIceberg "
                     "made cannot be handed to the engine, because PyIceberg drops fields of it; load the table again"
                 )
             self._handle = engine_of(self.catalog).table_from_metadata(
@@ -66,7 +71,7 @@ class TableState:
                 self._metadata = TableMetadataUtil.parse_raw(handle.metadata_json())
             except (ValidationError, ValueError) as error:
                 raise NotImplementedError(
-                    f"{'.'.join(self.identifier)}: PyIceberg cannot represent this table of format version "
+                    f"{self.full_name}: PyIceberg cannot represent this table of format version "
                     f"{handle.format_version}: {error}"
                 ) from error
         return self._metadata

@@ -23,7 +23,7 @@ from pyiceberg.typedef import EMPTY_DICT, Identifier, Properties
 
 import floe_engine
 from floe_engine import UpsertOptions
-from floe_iceberg.changes import RowChanges
+from floe_iceberg.changes import RowChanges, check_names
 from floe_iceberg.errors import InvalidArgumentError, NotFoundError
 from floe_iceberg.inspect import FloeInspect
 from floe_iceberg.maintenance import FloeMaintenance
@@ -175,8 +175,11 @@ class FloeTable(RowChanges, Table):
                 ``snapshot_id``, ``as_of`` and ``ref`` is given.
             NotFoundError: There is no such ref, or there was no snapshot yet.
         """
+        check_names("selected_fields", selected_fields)
+        if limit is not None and limit < 0:
+            raise InvalidArgumentError(f"{self._full_name}: limit={limit}: a scan has no negative number of rows")
         if sum(given is not None for given in (snapshot_id, as_of, ref)) > 1:
-            raise InvalidArgumentError("a scan looks at one of snapshot_id, as_of and ref")
+            raise InvalidArgumentError(f"{self._full_name}: a scan looks at one of snapshot_id, as_of and ref")
         if as_of is not None:
             snapshot_id = self._snapshot_as_of(as_of)
         if ref is not None:
@@ -255,7 +258,7 @@ class FloeTable(RowChanges, Table):
 
     @property
     def _full_name(self) -> str:
-        return ".".join(self._identifier)
+        return self._state.full_name
 
     # --- changing ---
 

@@ -100,7 +100,7 @@ class FloeTransaction(RowChanges, Transaction):
     def _using(self) -> Iterator[None]:
         if not self._in_use.acquire(blocking=False):
             raise InvalidArgumentError(
-                f"{'.'.join(self._table.name())}: the transaction is in use by another thread; it is for one at a time"
+                f"{self._full_name}: the transaction is in use by another thread; it is for one at a time"
             )
         try:
             yield
@@ -110,9 +110,7 @@ class FloeTransaction(RowChanges, Transaction):
     def _begin(self) -> floe_engine.Transaction:
         if self._engine is None:
             if self._is_over:
-                raise InvalidArgumentError(
-                    f"{'.'.join(self._table.name())}: the transaction is over; begin another one"
-                )
+                raise InvalidArgumentError(f"{self._full_name}: the transaction is over; begin another one")
             self._since = self._staged = self._table._state
             self._engine = floe_engine.Transaction(self._since.handle)
         return self._engine
@@ -276,7 +274,7 @@ def refuse_version_3(state: TableState, what: str) -> None:
     """Raises NotImplementedError where PyIceberg's own code would change, or read, what it does not know."""
     if state.format_version > 2:
         raise NotImplementedError(
-            f"{'.'.join(state.identifier)}: {what} is PyIceberg's own code so far, and that does not know format "
+            f"{state.full_name}: {what} is PyIceberg's own code so far, and that does not know format "
             f"version {state.format_version} well enough; the engine's own changes of rows and scans work"
         )
 
@@ -286,7 +284,7 @@ def refuse_foreign_updates(state: TableState, updates: Iterable[TableUpdate]) ->
     foreign = {update.action for update in updates} - _HARMLESS_UPDATES
     if state.format_version > 2 and foreign:
         raise NotImplementedError(
-            f"{'.'.join(state.identifier)}: PyIceberg made these changes ({', '.join(sorted(foreign))}), "
+            f"{state.full_name}: PyIceberg made these changes ({', '.join(sorted(foreign))}), "
             f"and it does not know format version {state.format_version} well enough; changes of rows work"
         )
 
