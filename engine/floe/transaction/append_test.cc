@@ -191,9 +191,9 @@ TEST_F(Append, RetryRebuildsOnlyTheManifestListOnTheNewTable) {
 
 TEST_F(Append, WithoutRetriesLeftItFailsAndLeavesNothing) {
   TableMetadata metadata = new_table(2, {{"commit.retry.num-retries", "1"}});
-  ScriptedCatalog catalog(io_, metadata, std::deque<Outcome>(16, Outcome::kAnotherWasFirst));
+  ScriptedCatalog catalog(io_, metadata, std::deque<Outcome>(32, Outcome::kAnotherWasFirst));
   EXPECT_THROW(append_files(catalog, catalog.now(), {file("a")}, {}), CommitFailed);
-  EXPECT_EQ(catalog.commits_.size(), 16);  // eight races each
+  EXPECT_EQ(catalog.commits_.size(), 32);  // sixteen races each
   EXPECT_THAT(metadata_files(), ElementsAre("interfere.avro"));
 }
 

@@ -25,7 +25,7 @@ constexpr milliseconds kStopCheckInterval{50};
 // A lost race costs little to run again, and somebody won it: a few races are one try. Before the next race, a loser
 // lets others by for up to as long as this many attempts take; who has lost more of them waits less, so that nobody
 // always comes too late.
-constexpr int kRacesOfATry = 8;
+constexpr int kRacesOfATry = 16;
 constexpr int kLetBy = 4;
 
 // Anything in [shortest, longest], so that writers that met once do not meet again.
