@@ -69,22 +69,25 @@ spark: build/spark/.ready ## what the tests that ask Spark need
 demo: build ## the flights that left New York in 2013, as an Iceberg table
 	@$(BIN)/python examples/flights.py
 
+# One server of each kind for all tests of a run.
+WITH_DATABASES := testing/fixtures/postgresql run testing/fixtures/mysql run
+
 .PHONY: test
 test: build build/.debian-test ## all tests: C++ (ctest), then Python (pytest)
-	testing/fixtures/postgresql run ctest --test-dir build/release --output-on-failure --parallel $(JOBS)
-	testing/fixtures/postgresql run $(BIN)/python -m pytest
+	$(WITH_DATABASES) ctest --test-dir build/release --output-on-failure --parallel $(JOBS)
+	$(WITH_DATABASES) $(BIN)/python -m pytest
 
 .PHONY: test-all
 test-all: test lint sanitize fuzz spark ## test, and what takes longer: lint, sanitizers, fuzzing, slow tests
-	FLOE_TEST_COMMITS=25 testing/fixtures/postgresql run ctest --test-dir build/release --output-on-failure -R Concurrent
-	testing/fixtures/postgresql run $(BIN)/python -m pytest -m slow
+	FLOE_TEST_COMMITS=25 $(WITH_DATABASES) ctest --test-dir build/release --output-on-failure -R Concurrent
+	$(WITH_DATABASES) $(BIN)/python -m pytest -m slow
 
 .PHONY: sanitize
 sanitize: build build/.debian-dev build/.debian-test ## the C++ tests under AddressSanitizer and UBSan
 	cmake -S engine --preset sanitize >/dev/null
 	cmake --build build/sanitize
 	LSAN_OPTIONS=suppressions=$(CURDIR)/testing/sanitizers/leaks.txt:print_suppressions=0 \
-		testing/fixtures/postgresql run ctest --test-dir build/sanitize --output-on-failure --parallel $(JOBS)
+		$(WITH_DATABASES) ctest --test-dir build/sanitize --output-on-failure --parallel $(JOBS)
 
 FUZZ_SECONDS ?= 60
 .PHONY: fuzz

@@ -50,7 +50,7 @@ class ConcurrencyTest : public testing::TestWithParam<Database> {
  protected:
   Warehouse warehouse_{GetParam()};
 };
-INSTANTIATE_TEST_SUITE_P(Databases, ConcurrencyTest, testing::Values(Database::kSqlite, Database::kPostgresql),
+INSTANTIATE_TEST_SUITE_P(Databases, ConcurrencyTest, testing::ValuesIn(kAllDatabases),
                          [](const auto& test) { return name_of(test.param); });
 
 TEST_P(ConcurrencyTest, AppendsAllGetIn) {
@@ -81,8 +81,8 @@ std::string name_of_mix(const testing::TestParamInfo<Mix>& test) {
 
 class ConcurrentChanges : public testing::TestWithParam<Mix> {};
 INSTANTIATE_TEST_SUITE_P(Tables, ConcurrentChanges,
-                         testing::Combine(testing::Values(Database::kSqlite, Database::kPostgresql),
-                                          testing::Values("2", "3"), testing::Values("copy-on-write", "merge-on-read")),
+                         testing::Combine(testing::ValuesIn(kAllDatabases), testing::Values("2", "3"),
+                                          testing::Values("copy-on-write", "merge-on-read")),
                          name_of_mix);
 
 TEST_P(ConcurrentChanges, OfEveryKindAreAsIfOneAfterTheOther) {

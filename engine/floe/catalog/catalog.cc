@@ -16,7 +16,9 @@ std::string type_of(const std::string& name, const Properties& properties) {
   if (!type.empty()) return type;
   const std::string uri = string_property(properties, "uri", "");
   const std::string scheme = uri.substr(0, uri.find(':'));
-  if (scheme.starts_with("sqlite") || scheme.starts_with("postgresql") || scheme.starts_with("mysql")) return "sql";
+  for (const char* database : {"sqlite", "postgresql", "mysql", "mariadb"}) {
+    if (scheme.starts_with(database)) return "sql";
+  }
   if (scheme == "http" || scheme == "https") return "rest";
   if (scheme == "thrift") return "hive";
   throw InvalidArgument(fmt::format(

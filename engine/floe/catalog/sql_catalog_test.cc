@@ -76,7 +76,7 @@ class SqlCatalogTest : public testing::TestWithParam<std::optional<Database>> {
 };
 
 INSTANTIATE_TEST_SUITE_P(Databases, SqlCatalogTest,
-                         testing::Values(std::nullopt, Database::kSqlite, Database::kPostgresql),
+                         testing::Values(std::nullopt, Database::kSqlite, Database::kPostgresql, Database::kMysql),
                          [](const auto& test) { return test.param ? name_of(*test.param) : "memory"; });
 
 TEST_P(SqlCatalogTest, TablesComeAndGo) {
@@ -190,6 +190,7 @@ TEST_P(SqlCatalogTest, TablesAreRenamed) {
   const LoadedTable table = catalog_->create_table({{"a"}, "t"}, definition());
   catalog_->create_table({{"a"}, "other"}, definition());
   catalog_->rename_table({{"a"}, "t"}, {{"b"}, "u"});
+  catalog_->rename_table({{"b"}, "u"}, {{"b"}, "u"});
   EXPECT_EQ(catalog_->load_table({{"b"}, "u"}).metadata_location, table.metadata_location);
   EXPECT_THROW(catalog_->load_table({{"a"}, "t"}), NoSuchTable);
   EXPECT_THROW(catalog_->rename_table({{"a"}, "t"}, {{"b"}, "x"}), NoSuchTable);
@@ -295,7 +296,7 @@ class SqlDatabaseTest : public SharedDatabase, public testing::TestWithParam<Dat
  protected:
   SqlDatabaseTest() : SharedDatabase(GetParam()) {}
 };
-INSTANTIATE_TEST_SUITE_P(Databases, SqlDatabaseTest, testing::Values(Database::kSqlite, Database::kPostgresql),
+INSTANTIATE_TEST_SUITE_P(Databases, SqlDatabaseTest, testing::ValuesIn(kAllDatabases),
                          [](const auto& test) { return name_of(test.param); });
 
 class SqliteTest : public SharedDatabase, public testing::Test {
@@ -752,6 +753,117 @@ TEST_F(ServerTest, RefusedConnectionsSayWhyWithoutThePassword) {
   EXPECT_THAT(message(url.substr(0, url.rfind('/')) + "/nowhere"), HasSubstr("\"nowhere\" does not exist"));
   EXPECT_THAT(message("postgresql+psycopg2://floe:geheim@127.0.0.1:1/db"),
               testing::AllOf(HasSubstr("catalog database db on 127.0.0.1:1"), HasSubstr("refused")));
+}
+
+class MysqlTest : public SharedDatabase, public testing::Test {
+ protected:
+  MysqlTest() : SharedDatabase(Database::kMysql) {}
+
+  LoadedTable create_table() {
+    catalog_->create_namespace({"a"});
+    return catalog_->create_table({{"a"}, "t"}, definition());
+  }
+  void kill_sessions() {
+    const auto other = database_.stranger();
+    for (const std::string& id :
+         other->run("SELECT id FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID() "
+                    "AND id NOT IN (SELECT trx_mysql_thread_id FROM information_schema.innodb_trx "
+                    "WHERE trx_state = 'RUNNING')")) {
+      other->run("KILL " + id);
+    }
+  }
+  void wait_for_a_blocked_session() {
+    const auto other = database_.stranger();
+    for (int i = 0; i < 100; ++i) {
+      // The server looks again only when nobody has asked for a tenth of a second.
+      std::this_thread::sleep_for(std::chrono::milliseconds(150));
+      if (other->run("SELECT count(*) FROM information_schema.innodb_trx JOIN information_schema.processlist "
+                     "ON id = trx_mysql_thread_id WHERE trx_state = 'LOCK WAIT' AND db = DATABASE()") ==
+          std::vector<std::string>{"1"}) {
+        return;
+      }
+    }
+    FAIL() << "the session is not blocked";
+  }
+
+  CatalogPtr catalog_ = open();
+};
+
+TEST_F(MysqlTest, TheLaterOfTwoWritersFailsAndLeavesNothing) {
+  const LoadedTable table = create_table();
+  const auto other = database_.stranger();
+  other->run("BEGIN");
+  other->run("UPDATE iceberg_tables SET metadata_location = concat(metadata_location, 'x')");
+  std::thread committer([&] {
+    EXPECT_EQ(message_of<CommitFailed>([&] { catalog_->commit({{"a"}, "t"}, set("k", "v")); }),
+              "Table has been updated by another process: a.t");
+  });
+  wait_for_a_blocked_session();
+  other->run("COMMIT");
+  committer.join();
+  other->run("UPDATE iceberg_tables SET metadata_location = trim(TRAILING 'x' FROM metadata_location)");
+  EXPECT_EQ(catalog_->io(table)->list(table.metadata->location).size(), 1);
+  catalog_->commit({{"a"}, "t"}, set("k", "v"));
+}
+
+TEST_F(MysqlTest, SessionsThatDiedUnusedAreOpenedAgain) {
+  create_table();
+  kill_sessions();
+  EXPECT_TRUE(catalog_->table_exists({{"a"}, "t"}));
+  kill_sessions();
+  catalog_->create_namespace({"b"});
+  kill_sessions();
+  catalog_->commit({{"a"}, "t"}, set("k", "v"));
+  kill_sessions();
+  catalog_->drop_table({{"a"}, "t"});
+}
+
+TEST_F(MysqlTest, AConnectionLostDuringACommitLeavesTheOutcomeOpenAndDeletesNothing) {
+  const LoadedTable table = create_table();
+  const auto other = database_.stranger();
+  other->run("BEGIN");
+  other->run("UPDATE iceberg_tables SET previous_metadata_location = 'x'");
+  std::thread committer([&] {
+    EXPECT_THAT(message_of<CommitStateUnknown>([&] { catalog_->commit({{"a"}, "t"}, set("k", "v")); }),
+                HasSubstr("table a.t: it is not known whether"));
+  });
+  wait_for_a_blocked_session();
+  kill_sessions();
+  committer.join();
+  other->run("ROLLBACK");
+  EXPECT_EQ(catalog_->io(table)->list(table.metadata->location).size(), 2);
+  EXPECT_EQ(catalog_->load_table({{"a"}, "t"}).metadata_location, table.metadata_location);
+  catalog_->commit({{"a"}, "t"}, set("k", "v"));
+}
+
+TEST_F(MysqlTest, NamesDifferInOneByte) {
+  catalog_->create_namespace({"a"});
+  for (const char* name : {"t", "T", "\u00e9", "e", "e\u0301", "\U0001f600"}) {
+    catalog_->create_table({{"a"}, name}, definition());
+  }
+  EXPECT_EQ(catalog_->list_tables({"a"}).size(), 6);
+  EXPECT_TRUE(catalog_->table_exists({{"a"}, "\U0001f600"}));
+}
+
+TEST_F(MysqlTest, RefusalsSayWhyWithoutValues) {
+  create_table();
+  EXPECT_THAT(message_of<IoError>([&] { catalog_->create_namespace({"b"}, {{"k", std::string(2000, 'g')}}); }),
+              testing::AllOf(HasSubstr("longer than its column"), Not(HasSubstr("gg"))));
+  NewTable placed = definition();
+  placed.location = folder_.uri() + "/placed";
+  EXPECT_THAT(message_of<CommitFailed>([&] { catalog_->create_table({{"a"}, std::string(300, 'g')}, placed); }),
+              testing::AllOf(HasSubstr("longer than its column"), Not(HasSubstr("INSERT"))));
+}
+
+TEST_F(MysqlTest, RefusedConnectionsSayWhyWithoutThePassword) {
+  const std::string host = mysql_url().substr(mysql_url().find('@'));
+  const auto message = [&](const std::string& uri) {
+    return message_of<IoError>([&] { open("prod", {{"uri", uri}}); });
+  };
+  EXPECT_THAT(message("mysql://floe:geheim" + host),
+              testing::AllOf(HasSubstr("cannot connect"), HasSubstr("Access denied"), Not(HasSubstr("geheim"))));
+  EXPECT_THAT(message("mysql+pymysql://floe:geheim@127.0.0.1:1/db"),
+              testing::AllOf(HasSubstr("catalog database db on 127.0.0.1:1"), Not(HasSubstr("geheim"))));
 }
 
 TEST(OpenCatalog, ReadsUrlsAsSqlAlchemyDoes) {

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <libpq-fe.h>
+#include <soci/soci.h>
 #include <sqlite3.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -16,24 +17,29 @@
 #include <string>
 #include <vector>
 
+#include "floe/catalog/sql_dialect.h"
 #include "floe/spec/table_metadata.h"
 
 namespace floe {
 
-enum class Database { kSqlite, kPostgresql };
+enum class Database { kSqlite, kPostgresql, kMysql };
 
-inline std::string name_of(Database database) { return database == Database::kSqlite ? "sqlite" : "postgresql"; }
+inline std::string name_of(Database database) {
+  return database == Database::kSqlite ? "sqlite" : database == Database::kPostgresql ? "postgresql" : "mysql";
+}
 
-// A PostgreSQL server that lives as long as this: FLOE_TEST_POSTGRESQL's, else one of this process's own, which
-// testing/fixtures/postgresql starts, and stops when this process ends, however it does.
-class PostgresqlServer {
+constexpr Database kAllDatabases[] = {Database::kSqlite, Database::kPostgresql, Database::kMysql};
+
+// A server that lives as long as this: that of an environment variable, else one of this process's own, which a script
+// of testing/fixtures starts, and stops when this process ends, however it does.
+class DatabaseServer {
  public:
-  PostgresqlServer() {
-    if (const char* given = std::getenv("FLOE_TEST_POSTGRESQL")) {
+  DatabaseServer(const char* variable, const char* name) {
+    if (const char* given = std::getenv(variable)) {
       url_ = given;
       return;
     }
-    const auto script = std::filesystem::path(__FILE__).parent_path() / "../../../testing/fixtures/postgresql";
+    const auto script = std::filesystem::path(__FILE__).parent_path() / "../../../testing/fixtures" / name;
     int in[2], out[2];
     if (::pipe2(in, O_CLOEXEC) != 0 || ::pipe2(out, O_CLOEXEC) != 0) throw std::runtime_error("pipe");
     pid_ = ::fork();
@@ -50,9 +56,9 @@ class PostgresqlServer {
     ::close(out[0]);
     if (url_.empty()) throw std::runtime_error(fmt::format("{} did not start a server", script.string()));
   }
-  PostgresqlServer(const PostgresqlServer&) = delete;
-  PostgresqlServer& operator=(const PostgresqlServer&) = delete;
-  ~PostgresqlServer() {
+  DatabaseServer(const DatabaseServer&) = delete;
+  DatabaseServer& operator=(const DatabaseServer&) = delete;
+  ~DatabaseServer() {
     if (pid_ < 0) return;
     ::close(stdin_);
     ::waitpid(pid_, nullptr, 0);
@@ -67,7 +73,12 @@ class PostgresqlServer {
 };
 
 inline const std::string& postgresql_url() {
-  static const PostgresqlServer server;
+  static const DatabaseServer server("FLOE_TEST_POSTGRESQL", "postgresql");
+  return server.url();
+}
+
+inline const std::string& mysql_url() {
+  static const DatabaseServer server("FLOE_TEST_MYSQL", "mysql");
   return server.url();
 }
 
@@ -128,6 +139,36 @@ class PostgresqlStranger : public Stranger {
   std::unique_ptr<PGconn, void (*)(PGconn*)> connection_;
 };
 
+class MysqlStranger : public Stranger {
+ public:
+  explicit MysqlStranger(const std::string& url) {
+    const SqlLocation location = parse_sql_url(url);
+    session_.open(*location.dialect->backend, location.connection);
+  }
+
+  std::vector<std::string> run(const std::string& statement) override {
+    std::vector<std::string> rows;
+    if (!statement.starts_with("SELECT")) {
+      session_ << statement;
+      return rows;
+    }
+    for (const soci::row& row : soci::rowset<soci::row>(session_.prepare << statement)) {
+      std::string& text = rows.emplace_back();
+      for (size_t i = 0; i < row.size(); ++i) {
+        text += i == 0 ? "" : "|";
+        const bool is_text = row.get_properties(i).get_data_type() == soci::dt_string;
+        text += row.get_indicator(i) == soci::i_null ? "NULL"
+                : is_text                            ? row.get<std::string>(i)
+                                                     : std::to_string(row.get<long long>(i));
+      }
+    }
+    return rows;
+  }
+
+ private:
+  soci::session session_;
+};
+
 // An empty database: a file in `folder` that does not exist yet, or a schema of a server, which goes with this.
 class TestDatabase {
  public:
@@ -135,17 +176,23 @@ class TestDatabase {
     if (kind == Database::kSqlite) {
       path_ = folder + "/cat alog=1.db";
       url_ = "sqlite:///" + path_;
-    } else {
-      schema_ = "s" + new_uuid();
-      std::erase(schema_, '-');
-      PostgresqlStranger(postgresql_url()).run("CREATE SCHEMA " + schema_);
+      return;
+    }
+    schema_ = "s" + new_uuid();
+    std::erase(schema_, '-');
+    if (kind == Database::kPostgresql) {
+      server()->run("CREATE SCHEMA " + schema_);
       url_ = postgresql_url() + "?options=-csearch_path%3D" + schema_;
+    } else {
+      server()->run("CREATE SCHEMA " + schema_ + " CHARACTER SET utf8mb4 COLLATE utf8mb4_bin");
+      url_ = mysql_url().substr(0, mysql_url().rfind('/') + 1) + schema_;
     }
   }
   TestDatabase(const TestDatabase&) = delete;
   TestDatabase& operator=(const TestDatabase&) = delete;
   ~TestDatabase() {
-    if (!schema_.empty()) PostgresqlStranger(postgresql_url()).run("DROP SCHEMA " + schema_ + " CASCADE");
+    if (kind_ == Database::kPostgresql) server()->run("DROP SCHEMA " + schema_ + " CASCADE");
+    if (kind_ == Database::kMysql) server()->run("DROP SCHEMA " + schema_);
   }
 
   Database kind() const { return kind_; }
@@ -153,10 +200,16 @@ class TestDatabase {
 
   std::unique_ptr<Stranger> stranger() const {
     if (kind_ == Database::kSqlite) return std::make_unique<SqliteStranger>(path_);
+    if (kind_ == Database::kMysql) return std::make_unique<MysqlStranger>(url_);
     return std::make_unique<PostgresqlStranger>(url_);
   }
 
  private:
+  std::unique_ptr<Stranger> server() const {
+    if (kind_ == Database::kMysql) return std::make_unique<MysqlStranger>(mysql_url());
+    return std::make_unique<PostgresqlStranger>(postgresql_url());
+  }
+
   Database kind_;
   std::string path_, schema_, url_;
 };

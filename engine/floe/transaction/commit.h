@@ -22,7 +22,7 @@ TableCommit commit_on(const TableMetadata& table);
 //
 // CommitFailed: the table is loaded again and the builder called again. Since somebody else's commit succeeded then,
 // and the first attempt's base may have been old anyhow, up to sixteen attempts with short pauses between them count as
-// one; only after the eighth comes a retry with its wait. (With no retries allowed there is one attempt.) A table that
+// one; only after the last comes a retry with its wait. (With no retries allowed there is one attempt.) A table that
 // was replaced by another one meanwhile is not committed to.
 //
 // CommitStateUnknown: the table is loaded and looked at. If it has the attempt's snapshot, the commit succeeded. If it

@@ -395,6 +395,8 @@ def _type(name: str, properties: Properties) -> str:
     if io := properties.get(PY_IO_IMPL):
         raise NotImplementedError(f"catalog {name}: the engine has its own I/O and cannot use {PY_IO_IMPL}={io} yet")
     declared = properties.get(FLOE_CATALOG_TYPE) or properties.get(TYPE)
+    if declared is None and properties.get(URI, "").startswith(("mysql", "mariadb")):
+        declared = "sql"  # which PyIceberg infers from no URL of MySQL's
     if declared is None:
         try:
             inferred = infer_catalog_type(name, cast(RecursiveDict, properties))
