@@ -5,12 +5,13 @@
 #include <fmt/format.h>
 
 #include <deque>
+#include <optional>
 #include <set>
 #include <utility>
 
 #include "floe/arrow_status.h"
 #include "floe/file/arrow_schema.h"
-#include "floe/parallel.h"
+#include "floe/read_ahead.h"
 #include "floe/scan/metadata_columns.h"
 
 namespace floe {
@@ -29,21 +30,20 @@ using Batches = std::deque<std::shared_ptr<arrow::RecordBatch>>;
 
 class OrderedReader final : public arrow::RecordBatchReader {
  public:
-  OrderedReader(InspectionPtr inspection, size_t n, std::function<BatchStream(size_t)> open)
-      : inspection_(std::move(inspection)),
-        schema_(to_arrow_schema(inspection_->columns)),
-        size_(n),
-        open_(std::move(open)) {}
+  OrderedReader(const InspectionPtr& inspection, size_t n, std::function<BatchStream(size_t)> open)
+      : schema_(to_arrow_schema(inspection->columns)),
+        sources_(n, [open = std::move(open)](size_t i) { return begin(open(i)); }, kWindow, inspection->stop) {}
 
   std::shared_ptr<arrow::Schema> schema() const override { return schema_; }
 
   arrow::Status ReadNext(std::shared_ptr<arrow::RecordBatch>* out) override {
     try {
-      while (ready_.empty() && (next_ < size_ || !window_.empty())) read_more();
       arrow::RecordBatchVector batches;
-      for (int64_t rows = 0; !ready_.empty() && rows < kBatchRows; rows += batches.back()->num_rows()) {
-        batches.push_back(std::move(ready_.front()));
-        ready_.pop_front();
+      const size_t last_source = begun_ + kWindow;
+      for (int64_t rows = 0; rows < kBatchRows && begun_ <= last_source; rows += batches.back()->num_rows()) {
+        auto batch = next_batch();
+        if (!batch) break;
+        batches.push_back(std::move(batch));
       }
       *out = batches.empty()       ? nullptr
              : batches.size() == 1 ? batches[0]
@@ -56,45 +56,48 @@ class OrderedReader final : public arrow::RecordBatchReader {
 
  private:
   struct Source {
-    size_t index = 0;
-    BatchStream next;  // null: not open yet
     Batches turn;
-    bool done = false;
+    BatchStream more;  // null: that was all
   };
 
-  void read_more() {
-    while (next_ < size_ && window_.size() < kWindow) window_.push_back({.index = next_++});
-    parallel_for(window_.size(), [&](size_t i) { take_turn(window_[i]); }, inspection_->stop);
-    while (!window_.empty()) {
-      Source& first = window_.front();
-      for (auto& batch : first.turn) ready_.push_back(std::move(batch));
-      first.turn.clear();
-      if (!first.done) return;
-      window_.pop_front();
-    }
+  static Source begin(BatchStream batches) {
+    Source source{.turn = {}, .more = std::move(batches)};
+    take_turn(source);
+    return source;
   }
 
-  void take_turn(Source& source) {
-    if (source.done || !source.turn.empty()) return;
-    if (!source.next) source.next = open_(source.index);
+  static void take_turn(Source& source) {
     for (int64_t rows = 0; rows < kTurnRows; rows += source.turn.back()->num_rows()) {
-      auto batch = source.next();
+      auto batch = source.more();
       if (!batch) {
-        source.done = true;
-        source.next = nullptr;
+        source.more = nullptr;
         return;
       }
       source.turn.push_back(std::move(batch));
     }
   }
 
-  const InspectionPtr inspection_;
+  // Null: the end.
+  std::shared_ptr<arrow::RecordBatch> next_batch() {
+    while (source_.turn.empty()) {
+      if (source_.more) {
+        take_turn(source_);
+        continue;
+      }
+      std::optional<Source> next = sources_.next();
+      if (!next) return nullptr;
+      source_ = *std::move(next);
+      ++begun_;
+    }
+    auto batch = std::move(source_.turn.front());
+    source_.turn.pop_front();
+    return batch;
+  }
+
   const std::shared_ptr<arrow::Schema> schema_;
-  const size_t size_;
-  const std::function<BatchStream(size_t)> open_;
-  size_t next_ = 0;
-  std::deque<Source> window_;
-  Batches ready_;
+  ReadAhead<Source> sources_;
+  Source source_;
+  size_t begun_ = 0;
 };
 
 }  // namespace

@@ -72,10 +72,10 @@ int64_t bytes_of(const std::vector<Candidate>& group) {
   return bytes;
 }
 
-class Planner {
+class RewritePlanner {
  public:
-  Planner(const RewriteDataFilesOptions& options, const TableMetadata& table, const ScanPlan& plan,
-          const std::string& name)
+  RewritePlanner(const RewriteDataFilesOptions& options, const TableMetadata& table, const ScanPlan& plan,
+                 const std::string& name)
       : options_(options), table_(table), plan_(plan), sizes_(sizes_of(options, table, name)) {}
 
   const Sizes& sizes() const { return sizes_; }
@@ -340,7 +340,7 @@ RewritePlan plan_rewrite(const LoadedTable& table, const RewriteDataFilesOptions
   const ScanOptions scan{
       .filter = options.filter, .case_sensitive = options.case_sensitive, .table_name = name, .stop = options.stop};
   const ScanPlan plan = floe::plan(branch, scan, io);
-  const auto groups = Planner(options, branch, plan, name).groups();
+  const auto groups = RewritePlanner(options, branch, plan, name).groups();
   if (groups.empty()) return {};
 
   auto job = std::make_shared<RewriteJob>();

@@ -2,24 +2,12 @@
 #include <optional>
 
 #include "floe/arrow_status.h"
+#include "floe/scan/live_rows.h"
 #include "floe/scan/matching_files.h"
 #include "floe/scan/scan.h"
 
 namespace floe {
 namespace {
-
-// How many of a file's rows are there, or kNotKnown: only a deletion vector says exactly how many it deletes.
-int64_t live_rows(const ScanPlan& plan, const ScanPlan::Part& part, size_t i, DeleteFinder* finder) {
-  const uint32_t entry = part.entries[i];
-  const int64_t rows = part.manifest->record_count[entry];
-  if (rows < 0 || (i < part.without.size() && part.without[i])) return kNotKnown;
-  if (!finder) return rows;
-  const AppliedDeletes deletes = finder->find(entry);
-  if (!deletes.positions.empty() || !deletes.equality.empty()) return kNotKnown;
-  if (!deletes.vector) return rows;
-  const int64_t deleted = plan.deletes->manifest(*deletes.vector).record_count[deletes.vector->entry];
-  return deleted < 0 || deleted > rows ? kNotKnown : rows - deleted;
-}
 
 int64_t count_rows(arrow::RecordBatchReader& reader) {
   int64_t rows = 0;
@@ -53,6 +41,7 @@ int64_t count(const TableMetadata& table, const ScanPlan& plan, const ScanOption
       } else {
         left.entries.push_back(part.entries[i]);
         if (!part.without.empty()) left.without.push_back(part.without[i]);
+        if (!part.splits.empty()) left.splits.push_back(part.splits[i]);
       }
     }
     if (!left.entries.empty()) rest.parts.push_back(std::move(left));

@@ -69,6 +69,7 @@ void DeleteLoader::expect(const Needs& needs) {
     ++slot.uses;
     if (!key.is_set) slot.wanted.push_back(needs.path);
   }
+  if (!needs.deletes.positions.empty()) ++expected_[needs.path];
   for (const auto& [set, files] : needs.deletes.equality) {
     std::vector<DeleteEntry>& known = slots_[{.is_set = true, .file = {.part = 0, .entry = set}}].files;
     for (const DeleteEntry& file : files) {
@@ -105,8 +106,9 @@ std::optional<RowDeletes> DeleteLoader::load(Needs& needs) {
   return deletes;
 }
 
-// Nobody else asks for the positions of this data file.
+// What nobody else asks for is let go: others are splits of the same data file.
 std::shared_ptr<const Positions> DeleteLoader::take_positions(const Needs& needs) {
+  const bool is_last = --expected_[needs.path] == 0;
   std::shared_ptr<Positions> all;
   for (const auto& loaded : needs.held) {
     const auto found = loaded->positions.find(needs.path);
@@ -114,9 +116,10 @@ std::shared_ptr<const Positions> DeleteLoader::take_positions(const Needs& needs
     if (all) {
       all->add(found->second);
     } else {
-      all = std::make_shared<Positions>(std::move(found->second));
+      all =
+          is_last ? std::make_shared<Positions>(std::move(found->second)) : std::make_shared<Positions>(found->second);
     }
-    loaded->positions.erase(found);
+    if (is_last) loaded->positions.erase(found);
   }
   return all;
 }

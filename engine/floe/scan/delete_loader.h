@@ -90,7 +90,8 @@ class DeleteLoader {
 
   std::mutex mutex_;  // guards what follows, and the positions within what is loaded
   std::map<Key, Slot> slots_;
-  std::list<Slot*> kept_;  // oldest first
+  std::map<std::string_view, int64_t> expected_;  // by data file: how many more load() its positions
+  std::list<Slot*> kept_;                         // oldest first
   size_t bytes_ = 0;
 };
 

@@ -178,6 +178,7 @@ void check_against_model(Model& model, Rng& rng) {
     ASSERT_TRUE(found->Equals(*expected_table, kNansEqual)) << to_string(filter) << "\n"
                                                             << found->ToString() << "\ninstead of\n"
                                                             << expected_table->ToString();
+    scan_test::check_tasks(model.table, options, 1 + static_cast<int64_t>(below(rng, 20'000)));
     const ScanPlan planned = plan(metadata, options, *model.table.io);
     ASSERT_EQ(count(metadata, planned, options, model.table.io), static_cast<int64_t>(expected.size()))
         << to_string(filter);

@@ -30,6 +30,7 @@ SubPlan files_to_read(const TableMetadata& table, const ScanPlan& plan, std::vec
       if (all.back()[part.entries[i]]) continue;
       left.entries.push_back(part.entries[i]);
       if (!part.without.empty()) left.without.push_back(part.without[i]);
+      if (!part.splits.empty()) left.splits.push_back(part.splits[i]);
       indices.push_back(i);
     }
     if (left.entries.empty()) continue;

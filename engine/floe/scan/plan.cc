@@ -2,12 +2,14 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <map>
-#include <numeric>
 #include <set>
 
-#include "floe/parallel.h"
+#include "floe/read_ahead.h"
+#include "floe/scan/appends.h"
+#include "floe/scan/live_rows.h"
+#include "floe/scan/manifests.h"
 #include "floe/scan/metadata_columns.h"
+#include "floe/scan/plan_head.h"
 #include "floe/scan/scan.h"
 #include "floe/spec/metadata_columns.h"
 #include "floe/spec/projection.h"
@@ -52,6 +54,13 @@ Origin find_origin(const TableMetadata& table, const ScanOptions& options) {
       throw NotFound(fmt::format("{} has no branch or tag {}", table_of(options), *options.ref));
     }
     if (ref != table.refs.end() && !ref->second.is_branch) origin.schema = schema_of(table, *origin.snapshot);
+  }
+  if (options.appended_since) {
+    origin.schema = current_schema(table);
+    if (!origin.snapshot && options.appended_since->snapshot_id) {
+      throw InvalidArgument(fmt::format("{} has no snapshot, so nothing was appended since {}", table_of(options),
+                                        *options.appended_since->snapshot_id));
+    }
   }
   return origin;
 }
@@ -98,137 +107,21 @@ void refuse_metadata_columns(const Expression& filter, const TableMetadata& tabl
                   table_of(options), name));
 }
 
-// --- manifests -------------------------------------------------------------------------------------------------------
+// --- files -----------------------------------------------------------------------------------------------------------
 
-// A snapshot of format version 1 that lists its manifests itself: their lengths (0: not known), specs and counts are
-// found when they are opened.
-std::vector<ManifestFile> embedded_manifests(const Snapshot& snapshot) {
-  std::vector<ManifestFile> manifests;
-  for (const std::string& path : snapshot.manifests) {
-    ManifestFile manifest;
-    manifest.manifest_path = path;
-    manifest.partition_spec_id = kNotKnown;
-    manifest.added_snapshot_id = snapshot.snapshot_id;
-    manifests.push_back(std::move(manifest));
-  }
-  return manifests;
-}
+// Manifests that are read ahead of whoever takes their files.
+constexpr size_t kAhead = 64;
 
-std::shared_ptr<const std::vector<ManifestFile>> manifests_of(const Snapshot& snapshot, Io& io) {
-  if (!snapshot.manifest_list.empty()) return open_manifest_list(io, snapshot.manifest_list);
-  return std::make_shared<const std::vector<ManifestFile>>(embedded_manifests(snapshot));
-}
-
-// The filter as partitions of each spec see it.
-class PartitionFilters {
- public:
-  PartitionFilters(const TableMetadata& table, const BoundExpression& filter, const Schema& schema) {
-    for (const PartitionSpec& spec : table.partition_specs) {
-      filters_.emplace(spec.spec_id, Projected{&spec, project_inclusive(filter, spec, schema)});
+// A limit reads no more of them ahead than it takes at least.
+size_t manifests_of_rows(const std::vector<const ManifestFile*>& manifests, int64_t rows) {
+  size_t n = 0;
+  while (n < std::min(manifests.size(), kAhead) && rows > 0) {
+    const ManifestFile& manifest = *manifests[n++];
+    for (const int64_t count : {manifest.added_rows_count, manifest.existing_rows_count}) {
+      rows -= std::clamp<int64_t>(count, 0, rows);
     }
   }
-
-  struct Projected {
-    const PartitionSpec* spec;
-    BoundExpression filter;
-  };
-  // Null if the spec is not known or its partitions tell nothing.
-  const Projected* find(int32_t spec_id) const {
-    const auto found = filters_.find(spec_id);
-    return found == filters_.end() || found->second.filter.kind == ExprKind::kTrue ? nullptr : &found->second;
-  }
-
- private:
-  std::map<int32_t, Projected> filters_;
-};
-
-// Counts of v1 may not be known.
-bool may_have_files(const ManifestFile& manifest) {
-  return manifest.added_files_count != 0 || manifest.existing_files_count != 0;
-}
-
-// Which manifests may hold files that match, in their order.
-std::vector<const ManifestFile*> prune_manifests(const std::vector<ManifestFile>& manifests,
-                                                 const PartitionFilters& filters) {
-  std::vector<uint8_t> keep(manifests.size());
-  std::map<int32_t, std::vector<size_t>> by_spec;
-  for (size_t i = 0; i < manifests.size(); ++i) {
-    keep[i] = may_have_files(manifests[i]);
-    if (keep[i] && manifests[i].partitions) by_spec[manifests[i].partition_spec_id].push_back(i);
-  }
-  for (const auto& [spec_id, members] : by_spec) {
-    const PartitionFilters::Projected* projected = filters.find(spec_id);
-    if (!projected) continue;
-    std::vector<const ManifestFile*> files;
-    for (const size_t i : members) files.push_back(&manifests[i]);
-    const std::vector<uint8_t> may = may_match(projected->filter, partition_stats(files, *projected->spec));
-    for (size_t k = 0; k < members.size(); ++k) keep[members[k]] = may[k];
-  }
-  std::vector<const ManifestFile*> kept;
-  for (size_t i = 0; i < manifests.size(); ++i) {
-    if (keep[i]) kept.push_back(&manifests[i]);
-  }
-  return kept;
-}
-
-void keep_only(std::vector<uint8_t>& keep, const std::vector<uint8_t>& may) {
-  for (size_t i = 0; i < keep.size(); ++i) keep[i] &= may[i];
-}
-
-bool any(const std::vector<uint8_t>& keep) { return std::find(keep.begin(), keep.end(), 1) != keep.end(); }
-
-struct OpenManifest {
-  ManifestReaderPtr reader;
-  ManifestPtr manifest;
-  std::vector<uint8_t> keep;  // of its entries
-  int64_t live = 0;
-};
-
-// Decodes a manifest and drops the entries that are deleted or whose partitions cannot match.
-OpenManifest pruned(ManifestReaderPtr reader, const PartitionFilters& filters) {
-  OpenManifest open;
-  open.reader = std::move(reader);
-  open.manifest = open.reader->entries();
-  const Manifest& manifest = *open.manifest;
-  open.keep.resize(manifest.size);
-  for (size_t i = 0; i < manifest.size; ++i) {
-    open.keep[i] = manifest.status[i] != EntryStatus::kDeleted;
-    open.live += open.keep[i];
-  }
-  const PartitionFilters::Projected* projected = filters.find(manifest.spec_id);
-  if (projected && open.live > 0) keep_only(open.keep, may_match(projected->filter, *open.reader->partition_stats()));
-  return open;
-}
-
-std::vector<uint32_t> kept_entries(const OpenManifest& open) {
-  std::vector<uint32_t> entries(static_cast<size_t>(std::count(open.keep.begin(), open.keep.end(), 1)));
-  if (entries.size() == open.keep.size()) {
-    std::iota(entries.begin(), entries.end(), 0);
-    return entries;
-  }
-  size_t next = 0;
-  for (size_t i = 0; i < open.keep.size(); ++i) {
-    if (open.keep[i]) entries[next++] = static_cast<uint32_t>(i);
-  }
-  return entries;
-}
-
-struct ReadManifest {
-  ScanPlan::Part part;
-  int64_t live = 0;
-};
-
-ReadManifest read_data_manifest(const ManifestFile& file, const ScanPlan& plan, const PartitionFilters& filters,
-                                const std::vector<int32_t>& columns, Io& io) {
-  const ManifestReaderPtr reader = open_manifest(io, file);
-  if (plan.deletes && !plan.deletes->equality_ids().empty()) {  // in one pass: whoever reads the plan needs them all
-    std::vector<int32_t> all = plan.deletes->equality_ids();
-    all.insert(all.end(), columns.begin(), columns.end());
-    reader->stats(all);
-  }
-  OpenManifest open = pruned(reader, filters);
-  if (!columns.empty() && any(open.keep)) keep_only(open.keep, may_match(plan.filter, *open.reader->stats(columns)));
-  return {{{open.reader, open.manifest, kept_entries(open)}, {}}, open.live};
+  return n;
 }
 
 [[noreturn]] void throw_gone(const NotFound& e, const ScanOptions& options, int64_t snapshot_id) {
@@ -236,62 +129,124 @@ ReadManifest read_data_manifest(const ManifestFile& file, const ScanPlan& plan, 
       fmt::format("{}, snapshot {}: a file of its metadata is gone: {}", table_of(options), snapshot_id, e.what()));
 }
 
-// Deletes of a partition that cannot match apply to data files that cannot; those of the whole table are of a spec
-// whose partitions tell nothing, and are kept.
-ManifestPart read_delete_manifest(const ManifestFile& file, const PartitionFilters& filters, Io& io) {
-  const ManifestReaderPtr reader = open_manifest(io, file);
-  reader->stats({kDeleteFilePathId});  // with the entries, in one pass
-  OpenManifest open = pruned(reader, filters);
-  ManifestPart part{open.reader, open.manifest, kept_entries(open)};
-  delete_stats(part);
-  return part;
-}
-
-std::shared_ptr<const DeleteIndex> read_deletes(const TableMetadata& table, const ScanPlan& plan,
-                                                const std::vector<const ManifestFile*>& manifests,
-                                                const PartitionFilters& filters, const ScanOptions& options, Io& io) {
-  std::vector<ManifestPart> parts(manifests.size());
-  parallel_for(
-      parts.size(), [&](size_t i) { parts[i] = read_delete_manifest(*manifests[i], filters, io); }, options.stop);
-  std::erase_if(parts, [](const ManifestPart& part) { return part.entries.empty(); });
-  if (parts.empty()) return nullptr;
-  return std::make_shared<const DeleteIndex>(table, plan.schema, std::move(parts));
-}
-
-void plan_manifests(const TableMetadata& table, const Snapshot& snapshot, const ScanOptions& options, Io& io,
-                    ScanPlan& plan) {
-  const auto manifests = manifests_of(snapshot, io);
-  const PartitionFilters filters(table, plan.filter, *plan.schema);
-  std::vector<const ManifestFile*> kept = prune_manifests(*manifests, filters);
-  plan.manifests_total = static_cast<int64_t>(manifests->size());
-  plan.manifests_pruned = plan.manifests_total - static_cast<int64_t>(kept.size());
-
-  const auto data_end = std::stable_partition(kept.begin(), kept.end(), [](const ManifestFile* manifest) {
-    return manifest->content == ManifestContent::kData;
-  });
-  if (data_end != kept.begin()) {
-    plan.deletes = read_deletes(table, plan, {data_end, kept.end()}, filters, options, io);
-  }
-  kept.erase(data_end, kept.end());
-
-  const std::vector<int32_t> columns = field_ids(plan.filter);
-  std::vector<ReadManifest> found(kept.size());
-  parallel_for(
-      kept.size(), [&](size_t i) { found[i] = read_data_manifest(*kept[i], plan, filters, columns, io); },
-      options.stop);
-  for (ReadManifest& manifest : found) {
-    plan.files_total += manifest.live;
-    plan.files_pruned += manifest.live - static_cast<int64_t>(manifest.part.entries.size());
-    if (!manifest.part.entries.empty()) plan.parts.push_back(std::move(manifest.part));
+// Cuts off what comes after the files that surely have so many rows.
+void keep_enough(const ScanPlan& plan, ScanPlan::Part& part, int64_t& rows_wanted) {
+  std::optional<DeleteFinder> finder;
+  if (plan.deletes) finder.emplace(*plan.deletes, *part.reader, part.manifest);
+  for (size_t i = 0; i < part.entries.size(); ++i) {
+    if (rows_wanted <= 0) return part.entries.resize(i);
+    rows_wanted -= std::max<int64_t>(live_rows(plan, part, i, finder ? &*finder : nullptr), 0);
   }
 }
 
 }  // namespace
 
+ScanPlan plan_head(const TableMetadata& table, SchemaPtr schema, const ScanOptions& options) {
+  ScanPlan plan;
+  plan.schema = std::move(schema);
+  plan.projection = select(table, *plan.schema, options);
+  refuse_metadata_columns(options.filter, table, *plan.schema, options);
+  plan.filter = bind(options.filter, *plan.schema, options.case_sensitive);
+  return plan;
+}
+
+struct Planner::State {
+  const ScanOptions options;
+  ScanPlan plan;
+  std::shared_ptr<const std::vector<ManifestFile>> manifests;
+  std::unique_ptr<ManifestFilter> filter;
+  std::vector<const ManifestFile*> data;
+  std::optional<int64_t> rows_wanted;                        // of a scan without a filter that has a limit
+  std::unique_ptr<ReadAhead<ManifestFilter::Read>> reading;  // null: there is nothing to read
+
+  void begin(const TableMetadata& table, const Snapshot& snapshot, Io& io) {
+    EntryChoice choice = is_live;
+    if (options.appended_since) {
+      Appends appends = find_appends(table, snapshot, options, io);
+      manifests = std::make_shared<const std::vector<ManifestFile>>(std::move(appends.manifests));
+      choice = [from = std::move(appends.snapshots)](const Manifest& manifest, size_t entry) {
+        return manifest.status[entry] == EntryStatus::kAdded && from.contains(manifest.snapshot_id[entry]);
+      };
+    } else {
+      manifests = listed_manifests(snapshot, io);
+    }
+    filter = std::make_unique<ManifestFilter>(table, plan.filter, *plan.schema);
+    data = filter->prune(*manifests);
+    plan.manifests_total = static_cast<int64_t>(manifests->size());
+    plan.manifests_pruned = plan.manifests_total - static_cast<int64_t>(data.size());
+    const auto data_end = std::stable_partition(data.begin(), data.end(), [](const ManifestFile* manifest) {
+      return manifest->content == ManifestContent::kData;
+    });
+    if (data_end != data.begin()) {
+      plan.deletes = read_deletes(table, plan.schema, {data_end, data.end()}, *filter, io, options.stop);
+    }
+    data.erase(data_end, data.end());
+    if (plan.filter.kind == ExprKind::kTrue) rows_wanted = options.limit;
+    const std::vector<int32_t> keys = plan.deletes ? plan.deletes->equality_ids() : std::vector<int32_t>();
+    reading = std::make_unique<ReadAhead<ManifestFilter::Read>>(
+        data.size(), [this, keys, choice, &io](size_t i) { return filter->read_data(*data[i], keys, io, choice); },
+        rows_wanted ? manifests_of_rows(data, *rows_wanted) : kAhead, options.stop);
+  }
+
+  std::optional<ScanPlan::Part> next() {
+    while (reading && rows_wanted.value_or(1) > 0) {
+      std::optional<ManifestFilter::Read> read = reading->next();
+      if (!read) break;
+      const auto kept = static_cast<int64_t>(read->part.entries.size());
+      plan.files_total += read->chosen;
+      plan.files_pruned += read->chosen - kept;
+      ScanPlan::Part part{std::move(read->part)};
+      if (rows_wanted) keep_enough(plan, part, *rows_wanted);
+      if (!part.entries.empty()) return part;
+    }
+    reading = nullptr;
+    return std::nullopt;
+  }
+};
+
+Planner::Planner(const TableMetadata& table, const ScanOptions& options, Io& io)
+    : state_(std::make_unique<State>(State{.options = options})) {
+  const Origin origin = find_origin(table, options);
+  state_->plan = plan_head(table, origin.schema, options);
+  if (!origin.snapshot) return;
+  state_->plan.snapshot_id = origin.snapshot->snapshot_id;
+  if (state_->plan.filter.kind == ExprKind::kFalse) return;
+  try {
+    state_->begin(table, *origin.snapshot, io);
+  } catch (const NotFound& e) {
+    throw_gone(e, options, origin.snapshot->snapshot_id);
+  }
+}
+
+Planner::~Planner() = default;
+
+const ScanPlan& Planner::plan() const { return state_->plan; }
+
+std::optional<ScanPlan::Part> Planner::next() {
+  try {
+    return state_->next();
+  } catch (const NotFound& e) {
+    throw_gone(e, state_->options, *state_->plan.snapshot_id);
+  }
+}
+
+ScanPlan plan(const TableMetadata& table, const ScanOptions& options, Io& io) {
+  Planner planner(table, options, io);
+  std::vector<ScanPlan::Part> parts;
+  while (std::optional<ScanPlan::Part> part = planner.next()) parts.push_back(*std::move(part));
+  ScanPlan plan = planner.plan();
+  plan.parts = std::move(parts);
+  return plan;
+}
+
 int64_t ScanPlan::files() const {
   int64_t files = 0;
   for (const Part& part : parts) files += static_cast<int64_t>(part.entries.size());
   return files;
+}
+
+bool ScanPlan::Part::whole(size_t i) const {
+  return (i >= without.size() || !without[i]) && (i >= splits.size() || splits[i] == Split());
 }
 
 int64_t ScanPlan::rows() const {
@@ -300,24 +255,6 @@ int64_t ScanPlan::rows() const {
     for (const uint32_t entry : part.entries) rows += std::max<int64_t>(part.manifest->record_count[entry], 0);
   }
   return rows;
-}
-
-ScanPlan plan(const TableMetadata& table, const ScanOptions& options, Io& io) {
-  const Origin origin = find_origin(table, options);
-  ScanPlan plan;
-  plan.schema = origin.schema;
-  plan.projection = select(table, *plan.schema, options);
-  refuse_metadata_columns(options.filter, table, *plan.schema, options);
-  plan.filter = bind(options.filter, *plan.schema, options.case_sensitive);
-  if (!origin.snapshot) return plan;
-  plan.snapshot_id = origin.snapshot->snapshot_id;
-  if (plan.filter.kind == ExprKind::kFalse) return plan;
-  try {
-    plan_manifests(table, *origin.snapshot, options, io, plan);
-  } catch (const NotFound& e) {
-    throw_gone(e, options, *plan.snapshot_id);
-  }
-  return plan;
 }
 
 }  // namespace floe

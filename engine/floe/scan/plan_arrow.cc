@@ -3,6 +3,7 @@
 #include <arrow/compute/initialize.h>
 
 #include <unordered_map>
+#include <utility>
 
 #include "floe/arrow_status.h"
 #include "floe/scan/partition.h"
@@ -175,16 +176,19 @@ constexpr int64_t kBatchRows = 1000;
 
 class PlanReader final : public arrow::RecordBatchReader {
  public:
-  explicit PlanReader(const ScanPlan& plan) : parts_(plan.parts), deletes_(plan.deletes) {}
+  PlanReader(const ScanPlan& plan, NextPart next) : deletes_(plan.deletes), next_(std::move(next)) {}
 
   std::shared_ptr<arrow::Schema> schema() const override { return schema_; }
 
   arrow::Status ReadNext(std::shared_ptr<arrow::RecordBatch>* out) override {
     try {
       arrow::RecordBatchVector batches;
-      for (int64_t rows = 0; next_ < parts_.size() && rows < kBatchRows; rows += batches.back()->num_rows()) {
-        batches.push_back(to_batch(parts_[next_++], deletes_.get(), schema_));
+      for (int64_t rows = 0; rows < wanted_; rows += batches.back()->num_rows()) {
+        const std::optional<ScanPlan::Part> part = next_();
+        if (!part) break;
+        batches.push_back(to_batch(*part, deletes_.get(), schema_));
       }
+      wanted_ = kBatchRows;
       *out = batches.empty()       ? nullptr
              : batches.size() == 1 ? batches[0]
                                    : check(arrow::ConcatenateRecordBatches(batches), kWhat);
@@ -196,17 +200,24 @@ class PlanReader final : public arrow::RecordBatchReader {
 
  private:
   const std::shared_ptr<arrow::Schema> schema_ = plan_schema();
-  const std::vector<ScanPlan::Part> parts_;
   const std::shared_ptr<const DeleteIndex> deletes_;
-  size_t next_ = 0;
+  const NextPart next_;
+  int64_t wanted_ = 1;  // the first files go out as they come
 };
 
 }  // namespace
 
-std::unique_ptr<arrow::RecordBatchReader> to_arrow(const ScanPlan& plan) {
+std::unique_ptr<arrow::RecordBatchReader> to_arrow(const ScanPlan& plan, NextPart next) {
   static const arrow::Status initialized = arrow::compute::Initialize();
   check(initialized, "Arrow's compute functions");
-  return std::make_unique<PlanReader>(plan);
+  return std::make_unique<PlanReader>(plan, std::move(next));
+}
+
+std::unique_ptr<arrow::RecordBatchReader> to_arrow(const ScanPlan& plan) {
+  return to_arrow(plan, [parts = plan.parts, i = size_t{0}]() mutable -> std::optional<ScanPlan::Part> {
+    if (i == parts.size()) return std::nullopt;
+    return std::move(parts[i++]);
+  });
 }
 
 }  // namespace floe

@@ -2,7 +2,9 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <future>
 
+#include "floe/file/position_delete.h"
 #include "floe/scan/test_table.h"
 
 namespace floe {
@@ -76,6 +78,185 @@ TEST(Plan, PrunesManifestsByPartitionAndFilesByPartitionAndBounds) {
 
   EXPECT_TRUE(paths(plan(table.metadata, where("id = 3000"), *table.io)).empty());
   EXPECT_TRUE(paths(plan(table.metadata, where("false"), *table.io)).empty());
+}
+
+// Reading one file takes until it is let go.
+class HeldIo : public Io {
+ public:
+  HeldIo(IoPtr inner, std::string held) : inner_(std::move(inner)), held_(std::move(held)) {}
+
+  void let_go() { gate_.set_value(); }
+  std::shared_ptr<arrow::io::RandomAccessFile> open(const std::string& location, int64_t size) override {
+    wait(location);
+    return inner_->open(location, size);
+  }
+  std::shared_ptr<arrow::Buffer> read(const std::string& location, int64_t size) override {
+    wait(location);
+    return inner_->read(location, size);
+  }
+  bool exists(const std::string& location) override { return inner_->exists(location); }
+  std::unique_ptr<OutputFile> create(const std::string& location) override { return inner_->create(location); }
+  void remove(const std::string& location) override { inner_->remove(location); }
+  std::vector<FileInfo> list(const std::string& prefix) override { return inner_->list(prefix); }
+  const std::string& principal() const override { return held_; }  // nothing of it is cached yet
+
+ private:
+  void wait(const std::string& location) {
+    if (location == held_) open_.wait();
+  }
+  const IoPtr inner_;
+  const std::string held_;
+  std::promise<void> gate_;
+  const std::shared_future<void> open_ = gate_.get_future();
+};
+
+TEST(Plan, FirstTasksComeBeforeTheLastManifestIsRead) {
+  TestTable table(events());
+  std::vector<std::string> files;
+  for (int64_t i = 0; i < 3; ++i) {
+    const DataFile file = table.write({event(i, 1)});
+    table.append({file});
+    files.push_back(file.file_path);
+  }
+  HeldIo io(table.io, table.manifests.back().manifest_path);
+  Planner planner(table.metadata, {}, io);
+  TaskPlanner tasks(planner.plan(), {.target_bytes = 1, .lookback = 1, .open_file_bytes = 0},
+                    [&] { return planner.next(); });
+  const std::optional<ScanPlan> first = tasks.next();
+  ASSERT_TRUE(first);
+  EXPECT_THAT(paths(*first), ElementsAre(files[0]));
+  io.let_go();
+  EXPECT_THAT(paths(*tasks.next()), ElementsAre(files[1]));
+  EXPECT_THAT(paths(*tasks.next()), ElementsAre(files[2]));
+  EXPECT_FALSE(tasks.next());
+}
+
+TEST(Plan, PlansThatAreDroppedWaitForNothingButWhatRuns) {
+  TestTable table(events());
+  for (int64_t i = 0; i < 50; ++i) table.append({table.write({event(i, 1)})});
+  for (int i = 0; i < 20; ++i) {
+    clear_manifest_cache();
+    Planner planner(table.metadata, {}, *table.io);
+    EXPECT_TRUE(planner.next());
+  }
+}
+
+TEST(Plan, LimitPlansNoMoreFilesThanItTakes) {
+  TestTable table(events());
+  for (int64_t i = 0; i < 10; ++i) {
+    table.append({table.write({event(i, 1), event(i, 2)}), table.write({event(i, 3), event(i, 4)})});
+  }
+  const auto files = [&](ScanOptions options) { return plan(table.metadata, options, *table.io).files(); };
+  EXPECT_EQ(files({.limit = 0}), 0);
+  EXPECT_EQ(files({.limit = 1}), 1);
+  EXPECT_EQ(files({.limit = 5}), 3);
+  EXPECT_EQ(files({.limit = 1000}), 20);
+  EXPECT_EQ(files({.filter = parse_filter("id >= 0"), .limit = 1}), 20) << "how many match is not known";
+  clear_manifest_cache();
+  const int64_t opened = table.io->counters().files_opened;
+  EXPECT_EQ(files({.limit = 3}), 2);
+  EXPECT_LE(table.io->counters().files_opened - opened, 3) << "the list, a manifest, and one that is read ahead";
+  EXPECT_EQ(table.scan({.limit = 5})->num_rows(), 5);
+
+  // Files that lose rows do not count; of deletion vectors it is known how many.
+  const ScanPlan all = plan(table.metadata, {}, *table.io);
+  table.append(
+      {write_position_deletes(*table.io, table.path("pos.parquet"), {{paths(all)[0], Positions{0}}}, 0, {}, {})},
+      ManifestContent::kDeletes);
+  EXPECT_EQ(files({.limit = 2}), 2);
+  EXPECT_EQ(table.scan({.limit = 2})->num_rows(), 2);
+}
+
+struct Appended {
+  Appended() {
+    for (int64_t i = 0; i < 3; ++i) append(i);
+    table.operation = "overwrite";
+    append(3);
+    table.operation = "append";
+    append(4);
+  }
+  void append(int64_t i) {
+    const DataFile file = table.write({event(i, 1), event(i, 2)});
+    table.append({file});
+    files.push_back(file);
+  }
+  // Indices of the files that are planned.
+  std::vector<size_t> planned(ScanOptions options) {
+    std::vector<size_t> found;
+    for (const std::string& path : paths(plan(table.metadata, options, *table.io))) {
+      const auto file =
+          std::find_if(files.begin(), files.end(), [&](const DataFile& f) { return f.file_path == path; });
+      found.push_back(static_cast<size_t>(file - files.begin()));
+    }
+    return found;
+  }
+  std::vector<size_t> since(std::optional<int64_t> id, bool inclusive = false, std::optional<int64_t> to = {}) {
+    return planned({.snapshot_id = to, .appended_since = ScanOptions::AppendedSince{id, inclusive}});
+  }
+
+  TestTable table{events()};
+  std::vector<DataFile> files;
+};
+
+TEST(Appends, AreThoseBetweenTwoSnapshotsTheOldestFirst) {
+  Appended table;
+  EXPECT_THAT(table.since({}), ElementsAre(0, 1, 2, 4)) << "what an overwrite wrote is not appended";
+  EXPECT_THAT(table.since(1000), ElementsAre(1, 2, 4));
+  EXPECT_THAT(table.since(1000, true), ElementsAre(0, 1, 2, 4));
+  EXPECT_THAT(table.since(1000, false, 1002), ElementsAre(1, 2));
+  EXPECT_THAT(table.since(1002, true, 1002), ElementsAre(2));
+  EXPECT_THAT(table.since(1003, true, 1003), ElementsAre());
+  EXPECT_THAT(table.planned({.appended_since = ScanOptions::AppendedSince{1000}, .limit = 3}), ElementsAre(1, 2));
+  EXPECT_THAT(table.planned({.filter = parse_filter("id = 2"), .appended_since = ScanOptions::AppendedSince{1000}}),
+              ElementsAre(2));
+}
+
+TEST(Appends, SinceASnapshotThatIsNoAncestorAreRefused) {
+  Appended table;
+  EXPECT_THROW(table.since(7), InvalidArgument);
+  EXPECT_THROW(table.since(1002, false, 1001), InvalidArgument);
+  EXPECT_THROW(table.since(1004), InvalidArgument) << "as in Java: what comes after the end was not appended before it";
+  EXPECT_THAT(table.since(1004, true), ElementsAre(4));
+  TestTable empty(events());
+  EXPECT_EQ(empty.scan({.appended_since = ScanOptions::AppendedSince{}})->num_rows(), 0);
+  EXPECT_THROW(empty.scan({.appended_since = ScanOptions::AppendedSince{7}}), InvalidArgument);
+}
+
+TEST(Appends, MayBeginAfterASnapshotThatWasExpired) {
+  Appended table;
+  table.table.metadata.snapshots.erase(table.table.metadata.snapshots.begin());
+  EXPECT_THAT(table.since(1000), ElementsAre(1, 2, 4));
+  EXPECT_THROW(table.since(1000, true), InvalidArgument);
+  EXPECT_THAT(table.since({}), ElementsAre(1, 2, 4));
+}
+
+TEST(Appends, StayThoseOfTheirSnapshotsWhereManifestsAreMergedAndRowsDeleted) {
+  Appended table;
+  std::vector<ManifestEntry> merged;
+  for (size_t i = 0; i < table.files.size(); ++i) {
+    merged.push_back({.status = EntryStatus::kExisting,
+                      .snapshot_id = 1000 + static_cast<int64_t>(i),
+                      .sequence_number = 1 + static_cast<int64_t>(i),
+                      .file_sequence_number = 1 + static_cast<int64_t>(i),
+                      .file = table.files[i]});
+  }
+  table.files.push_back(table.table.write({event(5, 1), event(5, 2)}));
+  merged.push_back({.file = table.files.back()});
+  table.table.manifests.clear();
+  table.table.append_entries(merged);
+  EXPECT_THAT(table.since(1000), ElementsAre(1, 2, 4, 5));
+
+  TestTable& t = table.table;
+  t.operation = "delete";
+  t.append(
+      {write_position_deletes(*t.io, t.path("pos.parquet"), {{table.files[1].file_path, Positions{0}}}, 0, {}, {})},
+      ManifestContent::kDeletes);
+  const ScanOptions appended{.appended_since = ScanOptions::AppendedSince{1000}};
+  EXPECT_EQ(t.scan(appended)->num_rows(), 8);
+  EXPECT_EQ(t.scan()->num_rows(), 11);
+  const ScanPlan planned = plan(t.metadata, appended, *t.io);
+  EXPECT_EQ(count(t.metadata, planned, appended, t.io), 8);
+  scan_test::check_tasks(t, appended, 1);
 }
 
 TEST(Plan, SkipsDeletedEntries) {

@@ -30,6 +30,15 @@ struct ScanOptions {
   std::optional<int64_t> snapshot_id;
   std::optional<int64_t> as_of_ms;
   std::optional<std::string> ref;
+  // Only the rows of files that appends added after a snapshot, or with it (`inclusive`), up to the one that is
+  // scanned, whose ancestor it must be (one that was expired may be the parent of one); without an id from the oldest
+  // ancestor on. What other operations did is passed over: files that overwrites or compactions wrote, and deletes of
+  // any kind. The rows come in the order of the appends and in the table's current schema.
+  struct AppendedSince {
+    std::optional<int64_t> snapshot_id;
+    bool inclusive = false;
+  };
+  std::optional<AppendedSince> appended_since;
   std::optional<int64_t> limit;
   int64_t batch_rows = 131'072;
   int64_t read_ahead_bytes = 64 << 20;  // decoded data waiting for the consumer
@@ -41,10 +50,20 @@ struct ScanOptions {
 
 // The files to read: entries of shared, immutable manifests. Nothing is copied out of them.
 struct ScanPlan {
+  // Some of a file's row groups: those that start in these bytes of it.
+  struct Split {
+    int64_t start = 0;
+    int64_t length = INT64_MAX;
+    bool operator==(const Split&) const = default;
+  };
   struct Part : ManifestPart {  // of a manifest of data files
     // Rows to leave out besides those that are deleted, beside `entries`: for changes that are not committed yet.
     // Empty, or null where there are none.
     std::vector<std::shared_ptr<const Positions>> without;
+    std::vector<Split> splits;  // beside `entries`; empty: whole files
+
+    // Whether the rows of the i-th file that are not deleted are all to be read.
+    bool whole(size_t i) const;
   };
   SchemaPtr schema;                    // that the columns and the filter are of
   Schema projection;                   // what comes out
@@ -60,16 +79,40 @@ struct ScanPlan {
   int64_t rows() const;  // in the planned files, before the filter
 };
 
-// Plans a scan: reads the manifest list and, in parallel, only the manifests whose partition summaries may match.
-// Throws NotFound if the snapshot or a file of metadata is gone, CorruptFile if one cannot be decoded, InvalidArgument
-// for columns that are not there, NotSupported for filters on metadata columns.
+// Plans a scan: reads the manifest list and, in parallel, only the manifests whose partition summaries may match. With
+// a limit and without a filter, only as many as it takes to be sure of so many rows. Throws NotFound if the snapshot or
+// a file of metadata is gone, CorruptFile if one cannot be decoded, InvalidArgument for columns that are not there and
+// for `appended_since` of no ancestor, NotSupported for filters on metadata columns.
 ScanPlan plan(const TableMetadata& table, const ScanOptions& options, Io& io);
+
+// The same as a stream: the files of a manifest come while the next manifests are being read. Throws as plan() does.
+class Planner {
+ public:
+  // Reads the manifest list and what it has of deletes. `table` and `io` outlive this.
+  Planner(const TableMetadata& table, const ScanOptions& options, Io& io);
+  ~Planner();  // waits for the reads that run
+
+  // All but the parts; what is counted is what was read so far.
+  const ScanPlan& plan() const;
+  // The next files, in the plan's order; nullopt: that was all.
+  std::optional<ScanPlan::Part> next();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
 
 // The plan as a table, one row per file: file_path, file_format, record_count, file_size_in_bytes, snapshot_id,
 // sequence_number, file_sequence_number, spec_id, partition (JSON text by the names of the partition fields),
 // first_row_id, delete_files (paths; one for each deletion vector, too). One batch a manifest, made when it is asked
 // for; columns are the manifest's own memory where all of its files are planned.
 std::unique_ptr<arrow::RecordBatchReader> to_arrow(const ScanPlan& plan);
+
+// Gives files, those of one manifest at a time; nullopt: that was all.
+using NextPart = std::function<std::optional<ScanPlan::Part>()>;
+
+// The same of files as they come: `next` gives those of `plan`, whose own parts do not matter.
+std::unique_ptr<arrow::RecordBatchReader> to_arrow(const ScanPlan& plan, NextPart next);
 
 // What reading a plan has done so far, as it happens: row groups and rows too.
 struct ScanCounters : ParquetScanCounters {

@@ -6,6 +6,7 @@
 
 #include "floe/arrow_status.h"
 #include "floe/file/name_mapping.h"
+#include "floe/scan/live_rows.h"
 #include "floe/scan/metadata_columns.h"
 #include "floe/scan/partition.h"
 #include "floe/spec/metadata_columns.h"
@@ -53,16 +54,15 @@ void ScanFiles::choose(const ScanOptions& options) {
     for (size_t i = 0; i < part.entries.size(); ++i) {
       const uint32_t entry = part.entries[i];
       if (options.limit && (*options.limit <= 0 || (unfiltered() && rows >= *options.limit))) return;
-      bool has_deletes = false;
+      AppliedDeletes deletes;
       if (finder) {
-        const DeleteLoader::Needs needs = needs_of(manifest, entry, *finder);
-        has_deletes = !needs.deletes.empty();
-        if (has_deletes) loader_->expect(needs);
-        has_deletes_.push_back(has_deletes);
+        DeleteLoader::Needs needs = needs_of(manifest, entry, *finder);
+        has_deletes_.push_back(!needs.deletes.empty());
+        if (!needs.deletes.empty()) loader_->expect(needs);
+        deletes = std::move(needs.deletes);
       }
       places_.push_back({p, i});
-      const bool loses_rows = has_deletes || (i < part.without.size() && part.without[i]);
-      if (!loses_rows) rows += std::max<int64_t>(manifest.record_count[entry], 0);
+      rows += std::max<int64_t>(live_rows(plan_, part, i, deletes), 0);
     }
   }
 }
@@ -106,7 +106,8 @@ std::optional<std::vector<BatchStream>> ScanFiles::open(size_t i, Opening& openi
   const DataFile file = data_file(manifest, entry);
   ++counters_->files_read;
   try {
-    return open_data_file(*io_, file, options_for(manifest, partition), std::move(context), name_mapping_, counters_);
+    return open_data_file(*io_, file, options_for(part, index, partition), std::move(context), name_mapping_,
+                          counters_);
   } catch (const NotFound& e) {
     throw NotFound(
         fmt::format("table {}, snapshot {}: the data file {} is "
@@ -122,14 +123,16 @@ void ScanFiles::leave_out(const Positions& positions, RowDeletes& deletes) {
   deletes.positions = std::move(all);
 }
 
-// What the partition's values leave of the filter.
-std::shared_ptr<const ParquetReadOptions> ScanFiles::options_for(const Manifest& manifest,
+// With what the partition's values leave of the filter, and for one split.
+std::shared_ptr<const ParquetReadOptions> ScanFiles::options_for(const ScanPlan::Part& part, size_t index,
                                                                  const std::vector<Value>& partition) const {
-  if (unfiltered() || partition.empty()) return options_;
-  BoundExpression left = residual(plan_.filter, manifest.spec, *plan_.schema, partition);
-  if (left == plan_.filter) return options_;
+  const ScanPlan::Split split = index < part.splits.size() ? part.splits[index] : ScanPlan::Split();
+  const bool has_residual = !unfiltered() && !partition.empty();
+  if (!has_residual && split == ScanPlan::Split()) return options_;
   auto options = std::make_shared<ParquetReadOptions>(*options_);
-  options->filter = std::move(left);
+  options->split_start = split.start;
+  options->split_length = split.length;
+  if (has_residual) options->filter = residual(plan_.filter, part.manifest->spec, *plan_.schema, partition);
   return options;
 }
 

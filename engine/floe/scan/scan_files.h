@@ -45,7 +45,7 @@ class ScanFiles {
   void choose(const ScanOptions& options);
   static DeleteLoader::Needs needs_of(const Manifest& manifest, uint32_t entry, DeleteFinder& finder);
   static void leave_out(const Positions& positions, RowDeletes& deletes);
-  std::shared_ptr<const ParquetReadOptions> options_for(const Manifest& manifest,
+  std::shared_ptr<const ParquetReadOptions> options_for(const ScanPlan::Part& part, size_t index,
                                                         const std::vector<Value>& partition) const;
 
   const ScanPlan plan_;

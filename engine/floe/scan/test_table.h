@@ -2,7 +2,9 @@
 #pragma once
 
 #include <arrow/api.h>
+#include <arrow/compute/api_vector.h>
 #include <fmt/format.h>
+#include <gtest/gtest.h>
 
 #include <filesystem>
 #include <string>
@@ -15,7 +17,9 @@
 #include "floe/file/arrow_value.h"
 #include "floe/file/parquet_writer.h"
 #include "floe/manifest/manifest.h"
+#include "floe/scan/plan_tasks.h"
 #include "floe/scan/scan.h"
+#include "floe/scan/scan_task.h"
 
 namespace floe::scan_test {
 
@@ -51,6 +55,7 @@ struct TestTable {
   explicit TestTable(Schema schema, PartitionSpec spec = {}) {
     std::string name = (std::filesystem::temp_directory_path() / "floe_scan_XXXXXX").string();
     dir = ::mkdtemp(name.data());
+    metadata.table_uuid = "9c12d441-03fe-4693-9a96-a0705ddf69c1";
     metadata.location = dir.string();
     metadata.schemas.push_back(std::make_shared<const Schema>(std::move(schema)));
     metadata.partition_specs.push_back(std::move(spec));
@@ -90,6 +95,8 @@ struct TestTable {
     const int32_t version = metadata.format_version;
     auto snapshot = std::make_shared<Snapshot>();
     snapshot->snapshot_id = 1000 + static_cast<int64_t>(metadata.snapshots.size());
+    snapshot->parent_snapshot_id = metadata.current_snapshot_id;
+    snapshot->summary.add("operation", operation);
     snapshot->sequence_number = ++metadata.last_sequence_number;
     snapshot->timestamp_ms = 1'000'000 + 1000 * snapshot->sequence_number;
     snapshot->schema_id = metadata.current_schema_id;
@@ -124,8 +131,43 @@ struct TestTable {
   std::filesystem::path dir;
   IoPtr io = make_io({});
   TableMetadata metadata;
+  std::string operation = "append";  // of the next snapshots
   std::vector<ManifestFile> manifests;
   int files = 0;
 };
+
+// Rows in one order, whatever order they came in: by file and position, which they must have.
+inline std::shared_ptr<arrow::Table> by_position(const std::shared_ptr<arrow::Table>& rows) {
+  using arrow::compute::SortKey;
+  const arrow::compute::SortOptions order({SortKey("_file"), SortKey("_pos")});
+  const auto indices = check(arrow::compute::SortIndices(rows, order), "sort");
+  return check(check(arrow::compute::Take(rows, indices), "sort").table()->CombineChunks(), "sort");
+}
+
+// The rows of a scan's tasks, each of which goes through bytes and is read with nothing but those.
+inline std::shared_ptr<arrow::Table> read_tasks(const TestTable& table, const ScanOptions& options,
+                                                int64_t target_bytes) {
+  const ScanPlan planned = plan(table.metadata, options, *table.io);
+  const TaskOptions tasks{.target_bytes = target_bytes, .open_file_bytes = 0};
+  std::vector<std::shared_ptr<arrow::Table>> read_elsewhere = {
+      check(arrow::Table::MakeEmpty(to_arrow_schema(planned.projection)), "tasks")};
+  for (const ScanPlan& task : plan_tasks(planned, tasks)) {
+    const ScanTask there = scan_task_from_bytes(to_bytes(table.metadata, task, options));
+    const auto reader = read(there.table, there.plan, there.options, make_io({}));
+    read_elsewhere.push_back(check(reader->ToTable(), "tasks"));
+  }
+  return check(arrow::ConcatenateTables(read_elsewhere), "tasks");
+}
+
+// Tasks of any size have the rows of the scan, each once.
+inline void check_tasks(TestTable& table, ScanOptions options, int64_t target_bytes) {
+  options.select = {"*", "_file", "_pos"};
+  const auto expected = by_position(table.scan(options));
+  const auto found = by_position(read_tasks(table, options, target_bytes));
+  ASSERT_TRUE(found->Equals(*expected, arrow::EqualOptions::Defaults().nans_equal(true)))
+      << "tasks of " << target_bytes << " bytes\n"
+      << found->ToString() << "\ninstead of\n"
+      << expected->ToString();
+}
 
 }  // namespace floe::scan_test
