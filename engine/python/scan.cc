@@ -7,15 +7,20 @@
 #include <nanobind/stl/string.h>
 
 #include <algorithm>
+#include <atomic>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "floe/error.h"
 #include "floe/manifest/manifest.h"
+#include "floe/scan/plan_tasks.h"
+#include "floe/scan/scan_task.h"
 #include "interrupt.h"
 #include "stream.h"
 
@@ -24,47 +29,139 @@ namespace nb = nanobind;
 namespace floe::python {
 namespace {
 
-// A plan as Python holds it, with the options it was made with.
-struct Plan {
-  Table table;
-  ScanOptions options;
-  ScanPlan plan;
-  std::vector<int64_t> ends;                      // of each part's files, in the order of the stream
-  std::map<size_t, std::vector<DataFile>> whole;  // of the parts whose files were asked for
-  std::map<size_t, std::vector<DataFile>> whole_deletes;
-};
-
 ScanOptions with(ScanOptions options, const arrow::StopSource& stop) {
   options.stop = const_cast<arrow::StopSource&>(stop).token();
   return options;
 }
 
-std::shared_ptr<Plan> make_plan(const Scan& scan) {
-  arrow::StopSource stop;
-  auto made = std::make_shared<Plan>(Plan{.table = scan.table, .options = scan.options});
-  made->plan =
-      interruptible(stop, [&] { return plan(scan.table.metadata(), with(scan.options, stop), *scan.table.io()); });
-  int64_t end = 0;
-  for (const ScanPlan::Part& part : made->plan.parts) {
-    end += static_cast<int64_t>(part.entries.size());
-    made->ends.push_back(end);
+// A plan as Python holds it. Its files are found as somebody asks for them, and kept. Safe from many threads; what may
+// take long is called without the GIL.
+class Plan final : public Background {
+ public:
+  // Reads what there is of deletes.
+  Plan(const Scan& scan, arrow::StopSource stop)
+      : table_(scan.table), stop_(std::move(stop)), options_(with(scan.options, stop_)), io_(table_.io()) {
+    planner_ = std::make_unique<Planner>(table_.metadata(), options_, *io_);
+    head_ = planner_->plan();
   }
-  return made;
+  ~Plan() override {
+    stop_.RequestStop();
+    destroy_without_gil(planner_);
+  }
+
+  const Table& table() const { return table_; }
+  const ScanOptions& options() const { return options_; }
+  const ScanPlan& head() const { return head_; }  // all but the files
+
+  arrow::StopSource& stop() override { return stop_; }
+  void end() override {
+    const std::lock_guard guard(mutex_);
+    planner_.reset();
+  }
+
+  // The files of the i-th manifest that has some.
+  std::optional<ScanPlan::Part> part(size_t i) {
+    const std::lock_guard guard(mutex_);
+    while (i >= found_.parts.size() && find_more()) {
+    }
+    return i < found_.parts.size() ? std::optional(found_.parts[i]) : std::nullopt;
+  }
+
+  // Everything, which never changes then.
+  const ScanPlan& all() {
+    if (complete_) return found_;
+    const std::lock_guard guard(mutex_);
+    while (find_more()) {
+    }
+    return found_;
+  }
+  bool complete() const { return complete_; }
+
+  // Where a planned file is. To be called when all are found.
+  struct Place {
+    size_t part;
+    uint32_t entry;
+  };
+  Place place_of(int64_t index) const {
+    if (index < 0 || ends_.empty() || index >= ends_.back()) throw InvalidArgument("the plan has no such file");
+    const size_t part = std::upper_bound(ends_.begin(), ends_.end(), index) - ends_.begin();
+    return {part, found_.parts[part].entries[index - (part == 0 ? 0 : ends_[part - 1])]};
+  }
+
+  std::map<size_t, std::vector<DataFile>> whole;  // of the parts whose files were asked for; under the GIL
+  std::map<size_t, std::vector<DataFile>> whole_deletes;
+
+ private:
+  bool find_more() {
+    if (complete_) return false;
+    if (!planner_) throw Cancelled("the plan was closed: the interpreter ends");
+    if (std::optional<ScanPlan::Part> part = planner_->next()) {
+      ends_.push_back((ends_.empty() ? 0 : ends_.back()) + static_cast<int64_t>(part->entries.size()));
+      found_.parts.push_back(*std::move(part));
+      return true;
+    }
+    std::vector<ScanPlan::Part> parts = std::move(found_.parts);
+    found_ = planner_->plan();
+    found_.parts = std::move(parts);
+    planner_.reset();
+    complete_ = true;
+    return false;
+  }
+
+  const Table table_;
+  arrow::StopSource stop_;
+  const ScanOptions options_;
+  const IoPtr io_;
+  ScanPlan head_;
+
+  std::mutex mutex_;  // guards what follows until all is found
+  std::unique_ptr<Planner> planner_;
+  ScanPlan found_;
+  std::vector<int64_t> ends_;  // of each part's files, in the order of the stream
+  std::atomic<bool> complete_ = false;
+};
+using PlanPtr = std::shared_ptr<Plan>;
+
+PlanPtr make_plan(const Scan& scan) {
+  arrow::StopSource stop;
+  PlanPtr plan = interruptible(stop, [&] { return std::make_shared<Plan>(scan, stop); });
+  remember(plan);
+  return plan;
 }
 
-std::shared_ptr<OpenStream> read_plan(const Plan& self) {
+const ScanPlan& all_of(Plan& self) {
+  if (!self.complete()) Call(self.stop()).run([&] { self.all(); });
+  return self.all();
+}
+
+NextPart parts_of(const PlanPtr& plan) {
+  return [plan, i = size_t{0}]() mutable { return plan->part(i++); };
+}
+
+// What can be read: a plan, or a task of one.
+struct Readable {
+  TableMetadataPtr table;
+  ScanPlan plan;
+  ScanOptions options;
+  IoPtr io;
+};
+
+Readable readable(Plan& plan) {
+  return {plan.table().loaded().metadata, all_of(plan), plan.options(), plan.table().io()};
+}
+
+std::shared_ptr<OpenStream> read_rows(const Readable& self) {
   arrow::StopSource stop;
   const ScanOptions options = with(self.options, stop);
   auto counters = std::make_shared<ScanCounters>();
-  auto reader =
-      interruptible(stop, [&] { return read(self.table.metadata(), self.plan, options, self.table.io(), counters); });
+  auto reader = interruptible(stop, [&] { return read(*self.table, self.plan, options, self.io, counters); });
   return OpenStream::make(std::move(reader), std::move(stop), std::move(counters));
 }
 
-int64_t count_rows(const Plan& self) {
+int64_t count_rows(const Readable& self) {
   arrow::StopSource stop;
   const ScanOptions options = with(self.options, stop);
-  return interruptible(stop, [&] { return count(self.table.metadata(), self.plan, options, self.table.io()); });
+  return interruptible(stop, [&] { return count(*self.table, self.plan, options, self.io); });
 }
 
 nb::bytes bytes(const std::string& value) { return nb::bytes(value.data(), value.size()); }
@@ -140,62 +237,124 @@ nb::dict file_dict(const Manifest& manifest, const DataFile& file) {
   return out;
 }
 
-// Where a planned file is.
-struct Place {
-  size_t part;
-  uint32_t entry;
-};
-
-Place place_of(const Plan& self, int64_t index) {
-  if (index < 0 || self.ends.empty() || index >= self.ends.back()) throw InvalidArgument("the plan has no such file");
-  const size_t part = std::upper_bound(self.ends.begin(), self.ends.end(), index) - self.ends.begin();
-  return {part, self.plan.parts[part].entries[index - (part == 0 ? 0 : self.ends[part - 1])]};
-}
-
 nb::dict file_at(Plan& self, int64_t index) {
-  const auto [part, entry] = place_of(self, index);
-  const ScanPlan::Part& from = self.plan.parts[part];
+  const ScanPlan& plan = all_of(self);
+  const auto [part, entry] = self.place_of(index);
+  const ScanPlan::Part& from = plan.parts[part];
   return file_dict(*from.manifest, whole_file(self.whole, part, from, entry));
 }
 
 nb::list delete_files_at(Plan& self, int64_t index) {
-  const auto [part, entry] = place_of(self, index);
+  const ScanPlan& plan = all_of(self);
+  const auto [part, entry] = self.place_of(index);
   nb::list out;
-  if (!self.plan.deletes) return out;
-  const ScanPlan::Part& from = self.plan.parts[part];
-  DeleteFinder finder(*self.plan.deletes, *from.reader, from.manifest);
+  if (!plan.deletes) return out;
+  const ScanPlan::Part& from = plan.parts[part];
+  DeleteFinder finder(*plan.deletes, *from.reader, from.manifest);
   for (const DeleteEntry& file : finder.find(entry).files()) {
-    const ManifestPart& of = self.plan.deletes->parts()[file.part];
+    const ManifestPart& of = plan.deletes->parts()[file.part];
     out.append(file_dict(*of.manifest, whole_file(self.whole_deletes, file.part, of, file.entry)));
   }
   return out;
 }
 
+// --- tasks -----------------------------------------------------------------------------------------------------------
+
+struct Task : Readable {};
+
+// Tasks as they are found.
+struct Tasks {
+  PlanPtr plan;
+  std::mutex mutex;
+  std::unique_ptr<TaskPlanner> planner;
+};
+
+std::shared_ptr<Tasks> make_tasks(const PlanPtr& plan, const Properties& properties,
+                                  std::optional<int64_t> parallelism) {
+  const TaskOptions options = task_options(plan->table().metadata(), properties, parallelism);
+  auto tasks = std::make_shared<Tasks>();
+  tasks->plan = plan;
+  Call(plan->stop()).run([&] {
+    tasks->planner = std::make_unique<TaskPlanner>(plan->head(), options, parts_of(plan));
+  });
+  return tasks;
+}
+
+Task next_task(Tasks& self) {
+  auto next = interruptible(self.plan->stop(), [&] {
+    const std::lock_guard guard(self.mutex);
+    return self.planner->next();
+  });
+  if (!next) throw nb::stop_iteration();
+  const Plan& plan = *self.plan;
+  return {{plan.table().loaded().metadata, *std::move(next), plan.options(), plan.table().io()}};
+}
+
+nb::bytes task_to_bytes(const Task& self) {
+  std::string written;
+  {
+    const nb::gil_scoped_release nogil;
+    written = to_bytes(*self.table, self.plan, self.options);
+  }
+  return bytes(written);
+}
+
+Task task_from_bytes(const nb::bytes& data, const Properties& properties) {
+  const std::string_view view(data.c_str(), data.size());
+  const nb::gil_scoped_release nogil;
+  ScanTask task = scan_task_from_bytes(view);
+  for (const auto& [key, value] : properties) task.io.insert_or_assign(key, value);
+  return {{std::make_shared<const TableMetadata>(std::move(task.table)), std::move(task.plan), std::move(task.options),
+           make_io(task.io)}};
+}
+
 }  // namespace
 
 void bind_scan(nb::module_& m) {
+  nb::class_<Task>(m, "ScanTask", "A piece of a scan that can be read by itself, also elsewhere.")
+      .def_prop_ro("table_name", [](const Task& self) { return self.options.table_name; })
+      .def_prop_ro("snapshot_id", [](const Task& self) { return self.plan.snapshot_id; })
+      .def_prop_ro(
+          "files", [](const Task& self) { return self.plan.files(); }, "Some may be read in part.")
+      .def(
+          "read", [](const Task& self) { return read_rows(self); }, "The rows, as a stream.")
+      .def(
+          "count", [](const Task& self) { return count_rows(self); }, "The number of rows that match.")
+      .def("to_bytes", &task_to_bytes, "What from_bytes() takes in another process. There are no secrets in it.")
+      .def_static("from_bytes", &task_from_bytes, nb::arg("data"), nb::arg("properties") = Properties(),
+                  "A task of these bytes, to be read with these properties of the store.");
+
+  nb::class_<Tasks>(m, "ScanTasks", "The tasks of a plan, as they are found.")
+      .def("__iter__", [](const std::shared_ptr<Tasks>& self) { return self; })
+      .def("__next__", &next_task);
+
   nb::class_<Plan>(m, "Plan", "The files that a scan has to read, as an Arrow stream of one row per file.")
-      .def_prop_ro("snapshot_id", [](const Plan& self) { return self.plan.snapshot_id; })
-      .def_prop_ro("files", [](const Plan& self) { return self.plan.files(); })
+      .def_prop_ro("snapshot_id", [](const Plan& self) { return self.head().snapshot_id; })
+      .def_prop_ro("files", [](Plan& self) { return all_of(self).files(); })
       .def_prop_ro(
-          "rows", [](const Plan& self) { return self.plan.rows(); }, "In the files, before the filter.")
-      .def_prop_ro("manifests_total", [](const Plan& self) { return self.plan.manifests_total; })
-      .def_prop_ro("manifests_pruned", [](const Plan& self) { return self.plan.manifests_pruned; })
+          "rows", [](Plan& self) { return all_of(self).rows(); }, "In the files, before the filter.")
+      .def_prop_ro("manifests_total", [](const Plan& self) { return self.head().manifests_total; })
+      .def_prop_ro("manifests_pruned", [](const Plan& self) { return self.head().manifests_pruned; })
       .def_prop_ro(
-          "files_total", [](const Plan& self) { return self.plan.files_total; }, "In the manifests that were read.")
-      .def_prop_ro("files_pruned", [](const Plan& self) { return self.plan.files_pruned; })
+          "files_total", [](Plan& self) { return all_of(self).files_total; }, "In the manifests that were read.")
+      .def_prop_ro("files_pruned", [](Plan& self) { return all_of(self).files_pruned; })
       .def(
           "__arrow_c_stream__",
-          [](const std::shared_ptr<Plan>& self, const nb::object&) { return export_stream(to_arrow(self->plan)); },
+          [](const PlanPtr& self, const nb::object&) { return export_stream(to_arrow(self->head(), parts_of(self))); },
           nb::arg("requested_schema") = nb::none())
       .def("file", &file_at, nb::arg("index"),
            "One file with its statistics, by the names of the specification; bounds and partition values in binary.")
       .def("delete_files", &delete_files_at, nb::arg("index"), "The delete files that apply to one file.")
-      .def("read", &read_plan, "The rows, as a stream.")
-      .def("count", &count_rows, "The number of rows that match, from metadata alone where that is right.");
+      .def("tasks", &make_tasks, nb::arg("properties") = Properties(), nb::arg("parallelism") = nb::none(),
+           "The plan as tasks of about one size.")
+      .def(
+          "read", [](Plan& self) { return read_rows(readable(self)); }, "The rows, as a stream.")
+      .def(
+          "count", [](Plan& self) { return count_rows(readable(self)); },
+          "The number of rows that match, from metadata alone where that is right.");
 
   nb::class_<Scan>(m, "Scan", "What to read of one state of a table.")
-      .def("plan", &make_plan, "Finds the files to read.");
+      .def("plan", &make_plan, "Begins to find the files to read.");
 }
 
 }  // namespace floe::python

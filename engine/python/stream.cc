@@ -18,24 +18,7 @@ namespace floe::python {
 namespace {
 
 std::mutex registry_mutex;
-std::vector<std::weak_ptr<OpenStream>> registry;
-
-void remember(const std::shared_ptr<OpenStream>& stream) {
-  const std::lock_guard guard(registry_mutex);
-  std::erase_if(registry, [](const auto& other) { return other.expired(); });
-  registry.push_back(stream);
-}
-
-// Destroys what may wait for the engine's tasks without keeping other Python threads waiting.
-template <typename T>
-void destroy_without_gil(T& value) {
-  if (Py_IsInitialized() != 0 && PyGILState_Check() != 0) {
-    const nb::gil_scoped_release nogil;
-    value.reset();
-  } else {
-    value.reset();
-  }
-}
+std::vector<std::weak_ptr<Background>> registry;
 
 // A stream that the caller handed in.
 class CallersStream final : public arrow::RecordBatchReader {
@@ -115,6 +98,12 @@ std::shared_ptr<OpenStream> read_all(OpenStream& stream) {
 
 }  // namespace
 
+void remember(const std::shared_ptr<Background>& background) {
+  const std::lock_guard guard(registry_mutex);
+  std::erase_if(registry, [](const auto& other) { return other.expired(); });
+  registry.push_back(background);
+}
+
 std::shared_ptr<OpenStream> OpenStream::make(std::shared_ptr<arrow::RecordBatchReader> inner, arrow::StopSource stop,
                                              std::shared_ptr<const ScanCounters> counters) {
   std::shared_ptr<OpenStream> stream(new OpenStream(std::move(inner), std::move(stop), std::move(counters)));
@@ -151,16 +140,16 @@ std::shared_ptr<arrow::RecordBatch> OpenStream::next() {
 }
 
 void close_all_streams() {
-  std::vector<std::weak_ptr<OpenStream>> open;
+  std::vector<std::weak_ptr<Background>> open;
   {
     const std::lock_guard guard(registry_mutex);
     open.swap(registry);
   }
   for (const auto& weak : open) {
-    if (const auto stream = weak.lock()) stream->stop().RequestStop();
+    if (const auto background = weak.lock()) background->stop().RequestStop();
   }
   for (const auto& weak : open) {
-    if (const auto stream = weak.lock()) (void)stream->Close();
+    if (const auto background = weak.lock()) background->end();
   }
 }
 

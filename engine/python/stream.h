@@ -14,9 +14,18 @@
 
 namespace floe::python {
 
-// A stream of the engine's, as Python holds it. Every open one can be stopped from outside, so that none is at work
-// when the interpreter ends.
-class OpenStream final : public arrow::RecordBatchReader {
+// What reads for Python in the background. All of it can be stopped from outside, so that nothing is at work when the
+// interpreter ends.
+class Background {
+ public:
+  virtual ~Background() = default;
+  virtual arrow::StopSource& stop() = 0;
+  virtual void end() = 0;  // waits for what runs
+};
+void remember(const std::shared_ptr<Background>& background);
+
+// A stream of the engine's, as Python holds it.
+class OpenStream final : public arrow::RecordBatchReader, public Background {
  public:
   // `stop` is what the inner reader listens to; `counters` is what it counts, if it does.
   static std::shared_ptr<OpenStream> make(std::shared_ptr<arrow::RecordBatchReader> inner, arrow::StopSource stop,
@@ -30,7 +39,8 @@ class OpenStream final : public arrow::RecordBatchReader {
   // The next batch, null at the end. Throws what the inner reader threw.
   std::shared_ptr<arrow::RecordBatch> next();
 
-  arrow::StopSource& stop() { return stop_; }
+  arrow::StopSource& stop() override { return stop_; }
+  void end() override { (void)Close(); }
   const ScanCounters* counters() const { return counters_.get(); }
 
  private:
@@ -45,8 +55,19 @@ class OpenStream final : public arrow::RecordBatchReader {
   std::shared_ptr<const ScanCounters> counters_;
 };
 
-// Stops and closes all of them.
+// Stops and ends all that is remembered.
 void close_all_streams();
+
+// Destroys what may wait for the engine's tasks without keeping other Python threads waiting.
+template <typename T>
+void destroy_without_gil(T& value) {
+  if (Py_IsInitialized() != 0 && PyGILState_Check() != 0) {
+    const nanobind::gil_scoped_release nogil;
+    value.reset();
+  } else {
+    value.reset();
+  }
+}
 
 // What `source.__arrow_c_stream__()` gives, read on the thread that runs `call`. `call` must outlive it.
 std::unique_ptr<arrow::RecordBatchReader> import_stream(const nanobind::handle& source, Call& call);

@@ -3,6 +3,7 @@
 #include <arrow/util/cancel.h>
 #include <nanobind/stl/map.h>
 #include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
 #include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
@@ -37,8 +38,8 @@ std::optional<int64_t> id_of(const Snapshot* snapshot) {
 
 Scan scan(const Table& table, const std::string& filter_json, std::vector<std::string> select, bool case_sensitive,
           std::optional<int64_t> snapshot_id, std::optional<int64_t> as_of_ms, std::optional<std::string> ref,
-          std::optional<int64_t> limit, std::optional<int64_t> batch_rows, std::optional<int64_t> read_ahead_bytes,
-          bool ordered) {
+          std::optional<std::pair<std::optional<int64_t>, bool>> appended_since, std::optional<int64_t> limit,
+          std::optional<int64_t> batch_rows, std::optional<int64_t> read_ahead_bytes, bool ordered) {
   ScanOptions options{.filter = filter_json.empty() ? Expression{} : expression_from_json(filter_json),
                       .select = std::move(select),
                       .case_sensitive = case_sensitive,
@@ -48,6 +49,10 @@ Scan scan(const Table& table, const std::string& filter_json, std::vector<std::s
                       .limit = limit,
                       .ordered = ordered,
                       .table_name = to_string(table.identifier())};
+  if (appended_since) {
+    options.appended_since =
+        ScanOptions::AppendedSince{.snapshot_id = appended_since->first, .inclusive = appended_since->second};
+  }
   if (batch_rows) options.batch_rows = *batch_rows;
   if (read_ahead_bytes) options.read_ahead_bytes = *read_ahead_bytes;
   return {table, std::move(options)};
@@ -109,8 +114,9 @@ void bind_table(nb::module_& m) {
            "Updates the rows that have the same key as one of the stream, and inserts those that have none.")
       .def("scan", &scan, nb::kw_only(), nb::arg("filter_json") = "", nb::arg("select") = std::vector<std::string>{"*"},
            nb::arg("case_sensitive") = true, nb::arg("snapshot_id") = nb::none(), nb::arg("as_of_ms") = nb::none(),
-           nb::arg("ref") = nb::none(), nb::arg("limit") = nb::none(), nb::arg("batch_rows") = nb::none(),
-           nb::arg("read_ahead_bytes") = nb::none(), nb::arg("ordered") = true, "A scan of this state of the table.")
+           nb::arg("ref") = nb::none(), nb::arg("appended_since") = nb::none(), nb::arg("limit") = nb::none(),
+           nb::arg("batch_rows") = nb::none(), nb::arg("read_ahead_bytes") = nb::none(), nb::arg("ordered") = true,
+           "A scan of this state of the table.")
       .def("inspect", &inspect, nb::arg("name"), nb::kw_only(), nb::arg("snapshot_id") = nb::none(),
            nb::arg("as_of_ms") = nb::none(), nb::arg("ref") = nb::none(),
            nb::arg("columns") = std::vector<std::string>{"*"}, nb::arg("filter_json") = "",

@@ -1,6 +1,6 @@
 """The engine's classes as Python sees them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypedDict
 
 class CacheStats(TypedDict):
@@ -159,17 +159,57 @@ class Plan:
             CorruptFile: What the manifests say of its deletes contradicts itself.
         """
 
+    def tasks(self, properties: Mapping[str, str] = ..., parallelism: int | None = None) -> Iterator[ScanTask]:
+        """The plan as tasks of about one size, as they are found.
+
+        Args:
+            properties: ``read.split.*``, before those of the table.
+            parallelism: For how many readers, so that tasks are made smaller.
+
+        Raises:
+            InvalidArgument: A property's value cannot be.
+        """
+
     def read(self) -> BatchStream:
         """The rows, as a stream."""
 
     def count(self) -> int:
         """The number of rows that match, from metadata alone where that is right."""
 
+class ScanTask:
+    """A piece of a scan that can be read by itself, also elsewhere."""
+
+    @property
+    def table_name(self) -> str: ...
+    @property
+    def snapshot_id(self) -> int | None: ...
+    @property
+    def files(self) -> int:
+        """Some may be read in part."""
+
+    def read(self) -> BatchStream:
+        """The rows, as a stream."""
+
+    def count(self) -> int:
+        """The number of rows that match."""
+
+    def to_bytes(self) -> bytes:
+        """What from_bytes() takes in another process. There are no secrets in it."""
+
+    @staticmethod
+    def from_bytes(data: bytes, properties: Mapping[str, str] = ...) -> ScanTask:
+        """A task of these bytes, to be read with these properties of the store.
+
+        Raises:
+            CorruptFile: They are no task.
+            NotSupported: They are of a later version.
+        """
+
 class Scan:
     """What to read of one state of a table."""
 
     def plan(self) -> Plan:
-        """Finds the files to read.
+        """Begins to find the files to read. What goes wrong later is raised by what asks for the files.
 
         Raises:
             InvalidArgument: The filter or the selection names a column that is not there.
@@ -225,6 +265,7 @@ class Table:
         snapshot_id: int | None = None,
         as_of_ms: int | None = None,
         ref: str | None = None,
+        appended_since: tuple[int | None, bool] | None = None,
         limit: int | None = None,
         batch_rows: int | None = None,
         read_ahead_bytes: int | None = None,

@@ -383,7 +383,6 @@ def test_version_3_takes_the_engines_changes_and_none_of_pyicebergs(catalog: Flo
     assert ids(table.scan()) == [4, 5]
     refused: list[Any] = [
         lambda: table.transaction().update_snapshot().fast_append(),
-        lambda: table.incremental_append_scan(),
         lambda: catalog.purge_table("ns.v3"),
     ]
     for change in refused:

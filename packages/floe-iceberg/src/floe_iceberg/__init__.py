@@ -12,11 +12,13 @@ A program written for PyIceberg changes one line, the catalog that it loads:
 
 from __future__ import annotations
 
+from floe_iceberg.append_scan import FloeIncrementalAppendScan
 from floe_iceberg.catalog import FloeCatalog, load_catalog
 from floe_iceberg.changes import FloeUpsertResult
 from floe_iceberg.inspect import FloeInspect
 from floe_iceberg.maintenance import FloeMaintenance
 from floe_iceberg.scan import FloeScan
+from floe_iceberg.scan_task import ScanTask
 from floe_iceberg.table import FloeStaticTable as StaticTable
 from floe_iceberg.table import FloeTable
 from floe_iceberg.transaction import FloeTransaction
@@ -25,12 +27,14 @@ __version__ = "0.1.0"
 
 __all__ = [
     "FloeCatalog",
+    "FloeIncrementalAppendScan",
     "FloeInspect",
     "FloeMaintenance",
     "FloeScan",
     "FloeTable",
     "FloeTransaction",
     "FloeUpsertResult",
+    "ScanTask",
     "StaticTable",
     "load_catalog",
 ]

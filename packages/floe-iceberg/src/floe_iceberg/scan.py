@@ -24,6 +24,7 @@ from pyiceberg.types import IcebergType, PrimitiveType, strtobool
 import floe_engine
 from floe_iceberg import expression
 from floe_iceberg.errors import InvalidArgumentError
+from floe_iceberg.scan_task import ScanTask, batches_of
 from floe_iceberg.state import TableState
 
 if TYPE_CHECKING:
@@ -41,6 +42,12 @@ BATCH_ROWS = "floe.scan.batch-rows"
 READ_AHEAD_BYTES = "floe.scan.read-ahead-bytes"
 ORDERED = "floe.scan.ordered"
 INCLUDE_EMPTY_FILES = "include_empty_files"
+SPLIT_OPTIONS = (
+    "read.split.target-size",
+    "read.split.planning-lookback",
+    "read.split.open-file-cost",
+    "read.split.adaptive-size.enabled",
+)
 
 
 class FloeScan(DataScan):
@@ -56,6 +63,9 @@ class FloeScan(DataScan):
         >>> scan.plan().files_pruned  # doctest: +SKIP
         >>> table.scan(selected_fields=("*", "_file", "_pos")).to_arrow()  # doctest: +SKIP
     """
+
+    # Of an incremental scan: the snapshot after which, or with which (True), it begins.
+    appended_since: tuple[int | None, bool] | None = None
 
     # The parameters are exactly those of TableScan: PyIceberg reads each back as an attribute to make changed copies.
     def __init__(
@@ -148,6 +158,9 @@ class FloeScan(DataScan):
     def plan(self) -> floe_engine.Plan:
         """The files to read, as an Arrow stream of one row per file; also how much was pruned.
 
+        The stream begins before all manifests are read. With a limit and without a filter there are only as many files
+        as it takes.
+
         Example:
             >>> pyarrow.table(table.scan("day = '2013-01-01'").plan())  # doctest: +SKIP
 
@@ -157,6 +170,30 @@ class FloeScan(DataScan):
             CorruptFileError: A manifest is broken, or what it says of deletes contradicts itself.
         """
         return self._plan(limit=self.limit)
+
+    def plan_tasks(self, parallelism: int | None = None) -> Iterator[ScanTask]:
+        """The scan as tasks of about one size, which other processes can read.
+
+        Large Parquet files are split where their row groups begin, small files go together. Each row is in one task.
+        The first tasks come before all manifests are read, unless ``parallelism`` is given. ``read.split.*`` of the
+        table, or of the scan's options, say how large a task is.
+
+        Args:
+            parallelism: For how many readers tasks are made: they get smaller, down to 16 MB, until there is one for
+                each.
+
+        Example:
+            >>> for task in table.scan(options={"read.split.target-size": "33554432"}).plan_tasks():  # doctest: +SKIP
+            ...     queue.put(task.to_bytes())
+            >>> ScanTask.from_bytes(queue.get()).to_arrow()  # doctest: +SKIP
+
+        Raises:
+            InvalidArgumentError: The filter or the selection names a column that is not there, or an option's value
+                cannot be.
+            NotFoundError: The snapshot is gone.
+        """
+        options = {key: self.options[key] for key in SPLIT_OPTIONS if key in self.options}
+        return map(ScanTask, self.plan().tasks(options, parallelism))
 
     def _plan(
         self,
@@ -181,6 +218,7 @@ class FloeScan(DataScan):
                 select=self.selected_fields if columns is None else self._selected_of(columns),
                 case_sensitive=self.case_sensitive,
                 snapshot_id=self.snapshot_id,
+                appended_since=self.appended_since,
                 limit=limit,
                 **options,
             )
@@ -204,7 +242,7 @@ class FloeScan(DataScan):
 
     @staticmethod
     def _batches_of(plan: floe_engine.Plan) -> Iterator[pa.RecordBatch]:
-        return _batches(plan.read())
+        return batches_of(plan.read())
 
     def _handle(self) -> floe_engine.Table:
         if self._state is None:
@@ -232,9 +270,12 @@ class FloeScan(DataScan):
         if self._wants_empty_files():
             return super().plan_files()
         try:
-            plan = self.plan()
+            return self.tasks_of(self.plan())
         except NotImplementedError as error:
             return self._as_pyiceberg(error, super().plan_files)
+
+    def tasks_of(self, plan: floe_engine.Plan) -> list[FileScanTask]:
+        """PyIceberg's tasks of a plan of this scan."""
         with _collecting_paused():
             return [FloeFileScanTask(self, plan, index) for index in range(plan.files)]
 
@@ -276,7 +317,7 @@ class FloeScan(DataScan):
             stream = self.plan().read()
         except NotImplementedError as error:
             return self._as_pyiceberg(error, super().to_arrow_batch_reader)
-        return pa.RecordBatchReader.from_batches(pa.schema(stream), _batches(stream))
+        return pa.RecordBatchReader.from_batches(pa.schema(stream), batches_of(stream))
 
     def to_polars_lazy(self) -> pl.LazyFrame:
         """A lazy Polars frame that the engine reads, in bounded memory where Polars streams.
@@ -356,16 +397,6 @@ def _collecting_paused() -> Iterator[None]:
             gc.enable()
 
 
-def _batches(stream: floe_engine.BatchStream) -> Iterator[pa.RecordBatch]:
-    import pyarrow as pa
-
-    try:
-        while (batch := stream.read_next()) is not None:
-            yield pa.record_batch(batch)
-    finally:
-        stream.close()
-
-
 def _read_options(options: Mapping[str, str]) -> dict[str, Any]:
     """The engine's arguments for a scan's options.
 
@@ -384,8 +415,10 @@ def _read_options(options: Mapping[str, str]) -> dict[str, Any]:
                     read["ordered"] = strtobool(value)
                 case "include_empty_files":
                     strtobool(value)
+                case _ if key in SPLIT_OPTIONS:
+                    pass  # what plan_tasks takes
                 case _:
-                    known = ", ".join((BATCH_ROWS, READ_AHEAD_BYTES, ORDERED, INCLUDE_EMPTY_FILES))
+                    known = ", ".join((BATCH_ROWS, READ_AHEAD_BYTES, ORDERED, INCLUDE_EMPTY_FILES, *SPLIT_OPTIONS))
                     raise InvalidArgumentError(f"a scan has no option {key}; it has {known}")
         except InvalidArgumentError:
             raise

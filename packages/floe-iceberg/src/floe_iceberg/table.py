@@ -14,7 +14,7 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.catalog.noop import NoopCatalog
 from pyiceberg.expressions import BooleanExpression
 from pyiceberg.io import FileIO
-from pyiceberg.table import ALWAYS_TRUE, IncrementalAppendScan, StagedTable, StaticTable, Table
+from pyiceberg.table import ALWAYS_TRUE, StagedTable, StaticTable, Table
 from pyiceberg.table.metadata import TableMetadata
 from pyiceberg.table.snapshots import Snapshot
 from pyiceberg.table.update import TableRequirement, TableUpdate
@@ -23,6 +23,7 @@ from pyiceberg.typedef import EMPTY_DICT, Identifier, Properties
 
 import floe_engine
 from floe_engine import UpsertOptions
+from floe_iceberg.append_scan import FloeIncrementalAppendScan
 from floe_iceberg.changes import RowChanges, check_names
 from floe_iceberg.errors import InvalidArgumentError, NotFoundError
 from floe_iceberg.inspect import FloeInspect
@@ -33,7 +34,7 @@ from floe_iceberg.scan import FloeScan
 from floe_iceberg.schema import FloeUpdateSchema, SchemaVersion, schema_history
 from floe_iceberg.snapshot import FloeManageSnapshots
 from floe_iceberg.state import TableState
-from floe_iceberg.transaction import FloeTransaction, commits_elsewhere, refuse_version_3
+from floe_iceberg.transaction import FloeTransaction, commits_elsewhere
 
 if TYPE_CHECKING:
     from floe_engine._core import UpsertCounts
@@ -162,7 +163,8 @@ class FloeTable(RowChanges, Table):
             selected_fields: Which columns, by full name.
             case_sensitive: Whether the case of column names counts.
             snapshot_id: The snapshot to look at.
-            options: ``floe.scan.batch-rows``, ``floe.scan.read-ahead-bytes``, ``floe.scan.ordered``.
+            options: ``floe.scan.batch-rows``, ``floe.scan.read-ahead-bytes``, ``floe.scan.ordered``, and
+                ``read.split.*`` for ``plan_tasks``.
             limit: How many rows at most.
             as_of: The moment to look at the table, as a time with a zone or as Unix time in milliseconds.
             ref: The branch or tag to look at.
@@ -208,16 +210,25 @@ class FloeTable(RowChanges, Table):
         case_sensitive: bool = True,
         options: Properties = EMPTY_DICT,
         limit: int | None = None,
-    ) -> IncrementalAppendScan:
-        """PyIceberg's scan of what was appended between two snapshots.
+    ) -> FloeIncrementalAppendScan:
+        """The rows that appends added after one snapshot, up to another; deletes and overwrites are passed over.
 
-        Raises:
-            NotImplementedError: The table is of format version 3.
+        Args:
+            from_snapshot_id_exclusive: The snapshot after which to begin; without it, with the oldest ancestor.
+            to_snapshot_id_inclusive: The snapshot to end with; without it, the current one.
+            row_filter: Which rows, as text or as an expression.
+            selected_fields: Which columns, by full name.
+            case_sensitive: Whether the case of column names counts.
+            options: As in ``scan``.
+            limit: How many rows at most.
+
+        Example:
+            >>> table.incremental_append_scan(from_snapshot_id_exclusive=seen).to_arrow()  # doctest: +SKIP
         """
-        refuse_version_3(self._state, "an incremental scan")
-        return super().incremental_append_scan(
-            from_snapshot_id_exclusive=from_snapshot_id_exclusive,
-            to_snapshot_id_inclusive=to_snapshot_id_inclusive,
+        return FloeIncrementalAppendScan.of(
+            self._state,
+            from_snapshot_id=from_snapshot_id_exclusive,
+            to_snapshot_id=to_snapshot_id_inclusive,
             row_filter=row_filter,
             selected_fields=selected_fields,
             case_sensitive=case_sensitive,
@@ -415,4 +426,7 @@ class FloeStagedTable(StagedTable, FloeTable):
         raise ValueError("Cannot refresh a staged table")
 
     def scan(self, *_: Any, **__: Any) -> FloeScan:
+        raise ValueError("Cannot scan a staged table")
+
+    def incremental_append_scan(self, *_: Any, **__: Any) -> FloeIncrementalAppendScan:
         raise ValueError("Cannot scan a staged table")
