@@ -92,6 +92,18 @@ std::vector<Field> with_partition_values(const std::vector<Field>& fields, const
   return out;
 }
 
+// What is wrong with a schema, with the file's name.
+template <typename F>
+auto naming_file(const std::string& location, F&& call) {
+  try {
+    return call();
+  } catch (const CorruptFile& e) {
+    throw CorruptFile(fmt::format("{}: {}", location, e.what()));
+  } catch (const NotSupported& e) {
+    throw NotSupported(fmt::format("{}: {}", location, e.what()));
+  }
+}
+
 // One file being read.
 class AvroFile {
  public:
@@ -103,18 +115,12 @@ class AvroFile {
     size_ = check(source_->GetSize(), location_);
     read_header();
     const PartitionValues values = context.partition_values;
-    auto schema = avro::parse_schema(schema_json_);
+    auto schema = naming_file(location_, [&] { return avro::parse_schema(schema_json_); });
     const bool has_ids = any_id(*schema);
     if (!has_ids) schema = mapped(schema, mapping_of(name_mapping_json), values);
     rows_.emplace(file, options_, std::move(context), has_ids);
     fields_ = with_partition_values(rows_->fields(), values);
-    try {
-      program_ = avro::compile(*schema, fields_);
-    } catch (const CorruptFile& e) {
-      throw CorruptFile(fmt::format("{}: {}", location_, e.what()));
-    } catch (const NotSupported& e) {
-      throw NotSupported(fmt::format("{}: {}", location_, e.what()));
-    }
+    program_ = naming_file(location_, [&] { return avro::compile(*schema, fields_); });
     columns_.emplace(program_, fields_);
     decoder_.emplace(program_, *columns_);
     const auto blocks = check(arrow::io::RandomAccessFile::GetStream(source_, at_, size_ - at_), location_);

@@ -7,7 +7,9 @@
 #include <parquet/arrow/schema.h>
 
 #include <algorithm>
+#include <numeric>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "floe/arrow_status.h"
@@ -95,16 +97,27 @@ class OrcFile {
   // The next rows of the columns that are read; null if there are none of those.
   BatchPtr decode() {
     if (read_.empty()) return nullptr;
-    while (true) {
-      if (!stripe_) {
-        stripe_ = check_orc(reader_->NextStripeReader(options_->batch_rows, read_), location_);
-        if (!stripe_) throw CorruptFile(fmt::format("{}: it ends {} rows early", location_, rows_left_));
-        ++counters_->row_groups_read;
-      }
-      const BatchPtr batch = check_orc(stripe_->Next(), location_);
-      if (batch && batch->num_rows() > 0) return batch;
-      stripe_ = nullptr;
+    if (!decoded_) {
+      decoded_ = check_orc(reader_->GetRecordBatchReader(options_->batch_rows, selected()), location_);
+      counters_->row_groups_read += reader_->NumberOfStripes();
     }
+    BatchPtr batch = check_orc(decoded_->Next(), location_);
+    const int64_t rows = batch ? batch->num_rows() : 0;
+    if (rows == 0) throw CorruptFile(fmt::format("{}: it ends {} rows early", location_, rows_left_));
+    if (rows > rows_left_) throw CorruptFile(fmt::format("{}: it has more rows than it says", location_));
+    return batch;
+  }
+
+  // The names of the columns to read; none, which means all, if a name could be taken for a path. (A reader of single
+  // stripes takes positions instead, but seeks by the row index, and crashes if that is corrupt.)
+  std::vector<std::string> selected() {
+    std::vector<std::string> names;
+    for (const int index : read_) names.push_back(manifest_.schema_fields[index].field->name());
+    const auto is_path = [](const Node& node) { return node.field->name().find('.') != std::string::npos; };
+    if (std::ranges::none_of(manifest_.schema_fields, is_path)) return names;
+    read_.resize(manifest_.schema_fields.size());
+    std::iota(read_.begin(), read_.end(), 0);
+    return {};
   }
 
   std::shared_ptr<arrow::Array> column(const ColumnPlan& plan, const BatchPtr& decoded, int64_t rows) const {
@@ -123,7 +136,7 @@ class OrcFile {
   std::optional<DecodedRows> rows_;
   std::vector<ColumnPlan> plans_;
   std::vector<int> read_;  // which top-level columns of the file
-  std::shared_ptr<arrow::RecordBatchReader> stripe_;
+  std::shared_ptr<arrow::RecordBatchReader> decoded_;
   int64_t first_row_ = 0;
   int64_t rows_left_ = 0;
 };
