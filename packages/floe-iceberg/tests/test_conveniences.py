@@ -407,6 +407,13 @@ def test_duckdb_asks_again_and_again(table: FloeTable, plans: list[Any]) -> None
     assert limited.sql("SELECT count(*) FROM l WHERE id >= 0").fetchall() == [(60,)]
 
 
+def test_duckdb_filters_metadata_columns_itself(table: FloeTable) -> None:
+    connection = table.scan(selected_fields=("id", "_file", "_pos")).to_duckdb("t")
+    [(path,)] = connection.sql("SELECT _file FROM t WHERE id = 70").fetchall()
+    assert connection.execute("SELECT count(*) FROM t WHERE _file = ?", [path]).fetchall() == [(50,)]
+    assert connection.sql("SELECT count(*) FROM t WHERE _pos = 0 AND id > 100").fetchall() == [(7,)]
+
+
 def test_duckdb_tells_what_is_wrong(table: FloeTable, tmp_path: Path) -> None:
     with pytest.raises(floe_engine.InvalidArgument, match="nothing"):
         table.scan("nothing = 1").to_duckdb("t")

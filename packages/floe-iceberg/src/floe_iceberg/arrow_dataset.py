@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 
 import floe_engine
-from floe_engine import InvalidArgument
+from floe_engine import InvalidArgument, NotSupported
 
 if TYPE_CHECKING:
     import pyarrow.compute as pc
@@ -40,7 +40,7 @@ class ScanDataset(ds.InMemoryDataset):  # type: ignore[misc]  # pyarrow.dataset 
         if pushed is not None:
             try:
                 plan = self._scan._plan(columns=columns, filter_json=pushed, batch_rows=batch_size)
-            except InvalidArgument:  # a literal that is not of the column's type: Arrow casts
+            except (InvalidArgument, NotSupported):  # a literal of another type, which Arrow casts; a metadata column
                 pushed = None
         if pushed is None:
             needed = columns if filter is None else None
@@ -50,7 +50,7 @@ class ScanDataset(ds.InMemoryDataset):  # type: ignore[misc]  # pyarrow.dataset 
 
     def get_fragments(self, filter: pc.Expression | None = None) -> Any:
         """There are none: files are the engine's to read."""
-        raise floe_engine.NotSupported("the files of a scan cannot be read as fragments of an Arrow dataset")
+        raise NotSupported("the files of a scan cannot be read as fragments of an Arrow dataset")
 
 
 def _filter_json(expression: pc.Expression) -> str | None:
