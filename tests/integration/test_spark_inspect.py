@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
-from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -23,6 +22,7 @@ import pytest
 import floe_engine
 from floe_iceberg import FloeCatalog, FloeTable, load_catalog
 from testing.fixtures.services import Spark
+from tests.integration.spark_judge import same_metadata_rows
 
 pytestmark = pytest.mark.slow
 
@@ -180,40 +180,6 @@ def spark_type(kind: pa.DataType) -> str:
     return names.get(str(kind), str(kind))
 
 
-def plain(value: Any, path: str = "") -> Any:
-    """A value that compares: without zones, maps in an order; and without what the list above says."""
-    if isinstance(value, dt.datetime):
-        return value.replace(tzinfo=None)
-    if isinstance(value, bytearray):
-        return bytes(value)
-    if isinstance(value, float):
-        return repr(value)
-    if isinstance(value, dict):
-        plain_values = {name: plain(each, name) for name, each in value.items()}
-        return {name: each for name, each in plain_values.items() if (name, each) != ("partition", {})}
-    if isinstance(value, list) and value and isinstance(value[0], tuple):
-        return sorted(value)
-    if isinstance(value, list):
-        return [plain(each) for each in value]
-    return None if path in ("lower_bound", "upper_bound") and value == "null" else value
-
-
-def comparable(rows: list[dict[str, Any]]) -> list[Any]:
-    return sorted((plain(row) for row in rows), key=repr)
-
-
-def same_rows(ours: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> None:
-    """Fails with what differs."""
-    assert len(ours) == len(theirs)
-    differing = [
-        (column, mine[column], other.get(column))
-        for mine, other in zip(comparable(ours), comparable(theirs), strict=True)
-        for column in other
-        if mine[column] != other[column]
-    ]
-    assert differing == []
-
-
 @pytest.mark.parametrize("kind", sorted(set(floe_engine.metadata_table_names()) - NOT_JAVAS))
 def test_columns_and_rows_as_spark_has_them(spark: Spark, ours: FloeCatalog, name: str, kind: str) -> None:
     found: pa.Table = getattr(ours.load_table(name).inspect, kind)()
@@ -229,7 +195,7 @@ def test_columns_and_rows_as_spark_has_them(spark: Spark, ours: FloeCatalog, nam
     if kind.startswith("all_"):
         for row in itertools.chain(mine, other):
             row.get("data_file", row).pop("first_row_id", None)
-    same_rows(mine, other)
+    same_metadata_rows(mine, other)
 
 
 @pytest.mark.parametrize("kind", OF_ONE_SNAPSHOT)
@@ -238,4 +204,4 @@ def test_earlier_snapshots_as_spark_has_them(spark: Spark, ours: FloeCatalog, na
     for snapshot in table.snapshots():
         found = getattr(table.inspect, kind)(snapshot.snapshot_id)
         theirs = spark.sql(f"SELECT * FROM {name}.{kind} VERSION AS OF {snapshot.snapshot_id}")
-        same_rows(found.to_pylist(), theirs)
+        same_metadata_rows(found.to_pylist(), theirs)
