@@ -171,16 +171,14 @@ struct Planner::State {
       manifests = listed_manifests(snapshot, io);
     }
     filter = std::make_unique<ManifestFilter>(table, plan.filter, *plan.schema);
-    data = filter->prune(*manifests);
+    const std::vector<const ManifestFile*> kept = filter->prune(*manifests);
     plan.manifests_total = static_cast<int64_t>(manifests->size());
-    plan.manifests_pruned = plan.manifests_total - static_cast<int64_t>(data.size());
-    const auto data_end = std::stable_partition(data.begin(), data.end(), [](const ManifestFile* manifest) {
-      return manifest->content == ManifestContent::kData;
-    });
-    if (data_end != data.begin()) {
-      plan.deletes = read_deletes(table, plan.schema, {data_end, data.end()}, *filter, io, options.stop);
+    plan.manifests_pruned = plan.manifests_total - static_cast<int64_t>(kept.size());
+    std::vector<const ManifestFile*> deletes;
+    for (const ManifestFile* manifest : kept) {
+      (manifest->content == ManifestContent::kData ? data : deletes).push_back(manifest);
     }
-    data.erase(data_end, data.end());
+    if (!data.empty()) plan.deletes = read_deletes(table, plan.schema, deletes, *filter, io, options.stop);
     if (plan.filter.kind == ExprKind::kTrue) rows_wanted = options.limit;
     const std::vector<int32_t> keys = plan.deletes ? plan.deletes->equality_ids() : std::vector<int32_t>();
     reading = std::make_unique<ReadAhead<ManifestFilter::Read>>(

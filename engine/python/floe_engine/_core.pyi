@@ -1,6 +1,6 @@
 """The engine's classes as Python sees them."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypedDict
 
 class CacheStats(TypedDict):
@@ -159,7 +159,7 @@ class Plan:
             CorruptFile: What the manifests say of its deletes contradicts itself.
         """
 
-    def tasks(self, properties: Mapping[str, str] = ..., parallelism: int | None = None) -> Iterator[ScanTask]:
+    def tasks(self, properties: Mapping[str, str] = ..., parallelism: int | None = None) -> ScanTasks:
         """The plan as tasks of about one size, as they are found.
 
         Args:
@@ -175,6 +175,12 @@ class Plan:
 
     def count(self) -> int:
         """The number of rows that match, from metadata alone where that is right."""
+
+class ScanTasks:
+    """The tasks of a plan, as they are found."""
+
+    def __iter__(self) -> ScanTasks: ...
+    def __next__(self) -> ScanTask: ...
 
 class ScanTask:
     """A piece of a scan that can be read by itself, also elsewhere."""
