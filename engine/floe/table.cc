@@ -115,6 +115,10 @@ RewriteCounts Table::rewrite_data_files(const RewriteDataFilesOptions& options) 
   return floe::rewrite_data_files(*catalog_, loaded_, options);
 }
 
+RewrittenDeletes Table::rewrite_position_deletes(const RewritePositionDeletesOptions& options) {
+  return floe::rewrite_position_deletes(*catalog_, loaded_, options);
+}
+
 ScanPlan Table::plan(const ScanOptions& options) const { return floe::plan(metadata(), options, *io_); }
 
 std::unique_ptr<arrow::RecordBatchReader> Table::scan(const ScanOptions& options) const {

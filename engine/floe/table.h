@@ -19,6 +19,7 @@
 #include "floe/error.h"
 #include "floe/inspect/inspect.h"
 #include "floe/maintenance/rewrite_data_files.h"
+#include "floe/maintenance/rewrite_position_deletes.h"
 #include "floe/scan/scan.h"
 #include "floe/transaction/add_files.h"
 #include "floe/transaction/append.h"
@@ -84,6 +85,8 @@ class Table {
 
   // Compaction: writes small files, and those with many deletes, again as fewer and better ones.
   RewriteCounts rewrite_data_files(const RewriteDataFilesOptions& options = {});
+  // Small position delete files become fewer, or deletion vectors; equality deletes too, if asked.
+  RewrittenDeletes rewrite_position_deletes(const RewritePositionDeletesOptions& options = {});
 
   ScanPlan plan(const ScanOptions& options = {}) const;
   std::unique_ptr<arrow::RecordBatchReader> scan(const ScanOptions& options = {}) const;

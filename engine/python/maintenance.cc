@@ -151,6 +151,27 @@ nb::tuple commit_rewrite(const Table& table, const std::vector<nb::bytes>& resul
   return nb::make_tuple(Table(table.catalog(), std::move(committed)), to_dict(counts));
 }
 
+nb::tuple rewrite_position_deletes(const Table& table, const Properties& values, const std::string& filter_json,
+                                   bool case_sensitive, std::string branch, Properties snapshot_properties) {
+  arrow::StopSource stop;
+  RewritePositionDeletesOptions options{
+      .filter = filter_json.empty() ? Expression{} : expression_from_json(filter_json),
+      .case_sensitive = case_sensitive,
+      .branch = std::move(branch),
+      .snapshot_properties = std::move(snapshot_properties)};
+  set_options(options, values);
+  options.stop = stop.token();
+  Table rewritten = table;
+  const RewrittenDeletes counts = interruptible(stop, [&] { return rewritten.rewrite_position_deletes(options); });
+  nb::dict out;
+  out["rewritten_delete_files"] = counts.rewritten_delete_files;
+  out["added_delete_files"] = counts.added_delete_files;
+  out["rewritten_bytes"] = counts.rewritten_bytes;
+  out["added_bytes"] = counts.added_bytes;
+  out["commits"] = counts.commits;
+  return nb::make_tuple(std::move(rewritten), out);
+}
+
 void bind_rewrite(nb::module_& m) {
   nb::class_<RewriteTask>(m, "RewriteTask", "A group of data files to be written again. Runs anywhere.")
       .def_ro("group", &RewriteTask::group)
@@ -170,6 +191,9 @@ void bind_rewrite(nb::module_& m) {
   m.def("plan_rewrite", &plan_rewrite, nb::arg("table"), nb::kw_only(), nb::arg("strategy"), nb::arg("sort_order"),
         nb::arg("options"), nb::arg("filter_json"), nb::arg("case_sensitive"), nb::arg("branch"),
         nb::arg("snapshot_properties"), "The tasks of a compaction.");
+  m.def("rewrite_position_deletes", &rewrite_position_deletes, nb::arg("table"), nb::kw_only(), nb::arg("options"),
+        nb::arg("filter_json"), nb::arg("case_sensitive"), nb::arg("branch"), nb::arg("snapshot_properties"),
+        "Small position delete files become fewer, or deletion vectors; equality deletes too, if asked.");
   m.def("commit_rewrite", &commit_rewrite, nb::arg("table"), nb::arg("results"),
         "Puts what tasks of one plan wrote in the place of what they read.");
 }

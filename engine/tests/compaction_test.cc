@@ -395,6 +395,7 @@ TEST_P(Compaction, OfABranchLeavesTheOthers) {
   EXPECT_EQ(ids(table, {.ref = "b"}), range(0, 60));
   EXPECT_EQ(ids(table), range(0, 70));
   EXPECT_EQ(plan(table.metadata(), {.ref = "b"}, *table.io()).files(), 1);
+  EXPECT_THROW(compact(table, {.branch = "c"}), NotFound);
 }
 
 TEST_P(Compaction, ATaskThatIsRunTwiceIsCommittedOnce) {
@@ -569,6 +570,108 @@ TEST_P(Compaction, BytesThatAreNoneAreRefused) {
   }
   EXPECT_THROW(rewrite_task_from_bytes(result), CorruptFile);
   EXPECT_THROW(rewrite_result_from_bytes(result + "x"), CorruptFile);
+}
+
+// --- delete files ---
+
+class DeleteFiles : public Compaction {
+ protected:
+  // Rows [0, 60) in two partitions, of which some are deleted by six position delete files or deletion vectors.
+  Table with_deletes(const std::string& name, Properties properties = {}) {
+    Table table = many(name, 6, by("truncate[30]", "thirty"), std::move(properties));
+    for (const char* filter : {"id in (1, 11, 31)", "id in (2, 41)", "id = 3 or id = 33"}) {
+      table.delete_rows({.filter = parse_filter(filter)});
+    }
+    return table;
+  }
+  static std::vector<int64_t> left() { return without(range(0, 60), {1, 2, 3, 11, 31, 33, 41}); }
+
+  RewrittenDeletes rewrite(Table& table, const RewritePositionDeletesOptions& options = {}) {
+    return table.rewrite_position_deletes(options);
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(Version, DeleteFiles, testing::Values(2, 3),
+                         [](const auto& version) { return "V" + std::to_string(version.param); });
+
+TEST_P(DeleteFiles, SmallOnesBecomeOneOfEachPartition) {
+  if (GetParam() == 3) GTEST_SKIP() << "version 3 has a deletion vector for each data file";
+  Table table = with_deletes("t");
+  ASSERT_EQ(delete_files(table).size(), 6);
+  EXPECT_EQ(rewrite(table).commits, 0) << "three of each: fewer than min-input-files";
+  const RewrittenDeletes counts = rewrite(table, {.min_input_files = 2});
+  EXPECT_EQ(counts.rewritten_delete_files, 6);
+  EXPECT_EQ(counts.added_delete_files, 2);
+  EXPECT_GT(counts.rewritten_bytes, counts.added_bytes);
+  EXPECT_EQ(counts.commits, 1);
+  EXPECT_EQ(delete_files(table).size(), 2);
+  EXPECT_EQ(head(table).summary.get("operation"), "replace");
+  EXPECT_EQ(ids(table), left());
+  expect_nothing_lost_or_left(table);
+  EXPECT_EQ(rewrite(table, {.min_input_files = 2}).commits, 0);
+}
+
+TEST_P(DeleteFiles, OfOnePartitionByAFilterAndGroupByGroup) {
+  if (GetParam() == 3) GTEST_SKIP() << "version 3 has a deletion vector for each data file";
+  Table table = with_deletes("t", {{"write.delete.granularity", "file"}});
+  const size_t before = delete_files(table).size();
+  const RewrittenDeletes first = rewrite(table, {.filter = parse_filter("id = 5"), .rewrite_all = true});
+  EXPECT_EQ(first.added_delete_files, 2) << "of two data files";
+  EXPECT_LT(first.rewritten_delete_files, static_cast<int64_t>(before));
+  EXPECT_EQ(ids(table), left());
+  EXPECT_EQ(rewrite(table, {.rewrite_all = true, .partial_progress = true}).commits, 2);
+  EXPECT_EQ(ids(table), left());
+  expect_nothing_lost_or_left(table);
+}
+
+TEST_P(DeleteFiles, PositionsOfFilesThatAreGoneAreDropped) {
+  if (GetParam() == 3) GTEST_SKIP() << "deletion vectors go with their data files";
+  Table table = with_deletes("t");
+  compact(table, {.filter = parse_filter("id < 30"), .rewrite_all = true});
+  const RewrittenDeletes counts = rewrite(table, {.rewrite_all = true});
+  EXPECT_EQ(counts.added_delete_files, 1) << "nothing is left of the other partition's";
+  EXPECT_EQ(ids(table), left());
+  expect_nothing_lost_or_left(table);
+}
+
+TEST_P(DeleteFiles, FromBeforeAnUpgradeBecomeVectors) {
+  if (GetParam() == 3) GTEST_SKIP() << "the table begins as one of version 2";
+  Table table = with_deletes("t");
+  table.change([](Transaction& transaction) { transaction.add(TableCommit{.updates = {UpgradeFormatVersion{3}}}); });
+  table.delete_rows({.filter = parse_filter("id = 44")});  // a vector already, beside the older files
+  const RewrittenDeletes counts = rewrite(table, {.min_input_files = 2});
+  EXPECT_EQ(counts.commits, 1);
+  for (const DataFile& file : delete_files(table)) EXPECT_EQ(file.file_format, FileFormat::kPuffin) << file.file_path;
+  EXPECT_EQ(ids(table), without(left(), {44}));
+  expect_nothing_lost_or_left(table);
+  EXPECT_EQ(rewrite(table, {.rewrite_all = true}).commits, 0);
+}
+
+TEST_P(DeleteFiles, EqualityDeletesBecomePositions) {
+  Table table = with_deletes("t");
+  const auto rows = stream_of({numbered_rows(3, 20)});
+  table.apply_changes({.deletes = rows.get()}, {.keys = {"id"}});
+  append_numbered(table, 5, 1);  // after the deletes
+  std::set<int64_t> gone;
+  for (int64_t id = 3; id < 23; ++id) gone.insert(id);
+  std::vector<int64_t> expected = without(left(), gone);
+  expected.push_back(5);
+  std::ranges::sort(expected);
+  ASSERT_EQ(ids(table), expected);
+  EXPECT_THROW(rewrite(table, {.filter = parse_filter("id = 3"), .convert_equality_deletes = true}), InvalidArgument);
+  EXPECT_EQ(rewrite(table, {.convert_equality_deletes = true}).commits, 1);
+  for (const DataFile& file : delete_files(table)) EXPECT_EQ(file.content, FileContent::kPositionDeletes);
+  EXPECT_EQ(ids(table), expected);
+  expect_nothing_lost_or_left(table);
+  EXPECT_EQ(rewrite(table, {.convert_equality_deletes = true}).commits, 0);
+}
+
+TEST_P(DeleteFiles, OptionsThatAreNotKnownAreRefusedByName) {
+  RewritePositionDeletesOptions options;
+  EXPECT_THROW(set_options(options, {{"delete-ratio-threshold", "0.5"}}), InvalidArgument);
+  set_options(options, {{"min-input-files", "2"}, {"convert-equality-deletes", "true"}});
+  EXPECT_EQ(options.min_input_files, 2);
+  EXPECT_TRUE(options.convert_equality_deletes);
 }
 
 }  // namespace

@@ -2,8 +2,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <memory>
+#include <thread>
 #include <tuple>
 
 #include "history.h"
@@ -26,9 +28,9 @@ int64_t mixed_commits() {
 const Properties::value_type kKeepMetadata = {"write.metadata.previous-versions-max", "10000"};
 
 // Runs all processes to their end; what they were told.
-History run(const Warehouse& warehouse, Workload workload, int64_t commits) {
+History run(const Warehouse& warehouse, Workload workload, int64_t commits, int writers = kProcesses) {
   std::vector<std::unique_ptr<Process>> processes;
-  for (int i = 0; i < kProcesses; ++i) {
+  for (int i = 0; i < writers; ++i) {
     processes.push_back(std::make_unique<Process>(
         std::vector<std::string>{COMMIT_PROGRAM, warehouse.uri(), warehouse.location(), "t",
                                  std::string(name_of(workload)), std::to_string(i), std::to_string(commits)}));
@@ -38,7 +40,7 @@ History run(const Warehouse& warehouse, Workload workload, int64_t commits) {
     EXPECT_EQ(process->wait(), 0) << process->errors();
     read_lines(process->output(), history);
   }
-  EXPECT_EQ(history.size(), kProcesses * commits);
+  EXPECT_EQ(history.size(), writers * commits);
   return history;
 }
 
@@ -99,6 +101,44 @@ TEST_P(ConcurrentChanges, OfEveryKindAreAsIfOneAfterTheOther) {
   expect_history(table, Workload::kMix, history, warehouse.files(table));
   RecordProperty("successes", static_cast<int>(successes(history)));
   EXPECT_GT(successes(history), kProcesses * mixed_commits() / 2);
+}
+
+// The table is compacted all the while, and writers go on.
+TEST_P(ConcurrentChanges, AndCompactionLoseNoRowAndBringNoneBack) {
+  constexpr int kWriters = 4;
+  const auto& [database, version, mode] = GetParam();
+  const Warehouse warehouse(database);
+  warehouse.create("t", numbered_schema(), {},
+                   {kKeepMetadata,
+                    {"format-version", version},
+                    {"write.delete.mode", mode},
+                    {"write.update.mode", mode},
+                    {"write.merge.mode", mode}});
+  std::atomic<bool> done = false;
+  History history;
+  std::thread writers([&] {
+    history = run(warehouse, Workload::kMix, 2 * mixed_commits(), kWriters);
+    done = true;
+  });
+  int64_t compacted = 0;
+  while (!done) {
+    Table table = warehouse.load("t");
+    try {
+      compacted += table
+                       .rewrite_data_files({.rewrite_all = true,
+                                            .max_file_group_input_files = 5,
+                                            .partial_progress = true,
+                                            .max_failed_commits = 1000,
+                                            .remove_dangling_deletes = true})
+                       .commits;
+    } catch (const CommitFailed&) {  // others were first, again and again
+    }
+  }
+  writers.join();
+  const Table table = warehouse.load("t");
+  expect_history(table, Workload::kMix, history, warehouse.files(table));
+  EXPECT_GT(successes(history), kWriters * mixed_commits());
+  EXPECT_GT(compacted, 0);
 }
 
 }  // namespace

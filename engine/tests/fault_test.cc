@@ -84,6 +84,7 @@ void publish(Table& table) {
   });
 }
 
+void compact(Table& table) { table.rewrite_data_files({.rewrite_all = true}); }
 class Faults : public testing::TestWithParam<std::pair<const char*, void (*)(Table&)>> {
  protected:
   // A table of two files, [0, 10) and [10, 20), each in a partition of its own.
@@ -98,7 +99,11 @@ class Faults : public testing::TestWithParam<std::pair<const char*, void (*)(Tab
     return table;
   }
 
-  static std::vector<int64_t> ids(const Table& table) { return sorted_int64s(*read_all(table), "id"); }
+  // Its ids, and how it came to them.
+  static std::pair<std::vector<int64_t>, std::string> state(const Table& table) {
+    return {sorted_int64s(*read_all(table), "id"),
+            std::string(current_snapshot(table.metadata())->summary.get("operation"))};
+  }
 
   Warehouse warehouse_;
 };
@@ -106,9 +111,9 @@ class Faults : public testing::TestWithParam<std::pair<const char*, void (*)(Tab
 TEST_P(Faults, LeaveTheOldTableOrTheNewOne) {
   const Operation operation = GetParam().second;
   Table expected = new_table("expected");
-  const std::vector<int64_t> before = ids(expected);
+  const auto before = state(expected);
   operation(expected);
-  const std::vector<int64_t> after = ids(expected);
+  const auto after = state(expected);
   ASSERT_NE(before, after);
 
   int tables = 0;
@@ -134,7 +139,7 @@ TEST_P(Faults, LeaveTheOldTableOrTheNewOne) {
       broke = catalog->io_->calls() >= n;
       clear_manifest_cache();
       const Table now = warehouse_.load(name);
-      const std::vector<int64_t> found = ids(now);
+      const auto found = state(now);
       changed = found != before;
       EXPECT_TRUE((found == after && reported != kFailed) || (found == before && reported != kDone));
       const std::set<std::string> there = warehouse_.files(now);
@@ -145,17 +150,16 @@ TEST_P(Faults, LeaveTheOldTableOrTheNewOne) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Operations, Faults,
-                         testing::Values(std::pair{"Append", &append}, std::pair{"MergeAppend", &merge_append},
-                                         std::pair{"Overwrite", &overwrite}, std::pair{"ReplaceAll", &replace_all},
-                                         std::pair{"DeleteFiles", &delete_files}, std::pair{"DeleteSome", &delete_some},
-                                         std::pair{"DeleteOnRead", &delete_on_read},
-                                         std::pair{"ChangeByKey", &change_by_key},
-                                         std::pair{"OverwritePartitions", &overwrite_partitions},
-                                         std::pair{"UpsertByCopy", &upsert_by_copy},
-                                         std::pair{"UpsertOnRead", &upsert_on_read},
-                                         std::pair{"Transaction", &transaction}, std::pair{"Publish", &publish}),
-                         [](const auto& test) { return std::string(test.param.first); });
+INSTANTIATE_TEST_SUITE_P(
+    Operations, Faults,
+    testing::Values(std::pair{"Append", &append}, std::pair{"MergeAppend", &merge_append},
+                    std::pair{"Overwrite", &overwrite}, std::pair{"ReplaceAll", &replace_all},
+                    std::pair{"DeleteFiles", &delete_files}, std::pair{"DeleteSome", &delete_some},
+                    std::pair{"DeleteOnRead", &delete_on_read}, std::pair{"ChangeByKey", &change_by_key},
+                    std::pair{"OverwritePartitions", &overwrite_partitions}, std::pair{"UpsertByCopy", &upsert_by_copy},
+                    std::pair{"UpsertOnRead", &upsert_on_read}, std::pair{"Transaction", &transaction},
+                    std::pair{"Publish", &publish}, std::pair{"Compact", &compact}),
+    [](const auto& test) { return std::string(test.param.first); });
 
 }  // namespace
 }  // namespace floe

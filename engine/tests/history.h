@@ -57,9 +57,9 @@ void read_lines(const std::string& lines, History& history);
 // Fails the test for everything that the history does not explain. The snapshots are one chain with ascending sequence
 // numbers; each is a step of a commit that somebody tried, and the steps of a commit follow each other. Each success is
 // there once, or changes nothing of the state that its writer saw; each failure left no snapshot; an unknown outcome is
-// there whole or not at all. All steps done in the order of the chain on a model of the table make the table's rows,
-// and of each upsert the counts that were reported. The table's files are those that its metadata names (`files`: those
-// that are there).
+// there whole or not at all. Compactions may be between the commits of others. All steps done in the order of the chain
+// on a model of the table make the table's rows, and of each upsert the counts that were reported. The table's files
+// are those that its metadata names (`files`: those that are there).
 void expect_history(const Table& table, Workload workload, const History& history, const std::set<std::string>& files);
 
 }  // namespace floe

@@ -369,7 +369,7 @@ const std::vector<ChangeOfATen> kChanges = {
     {[](Table& t, int64_t ten) {
        const auto texts = numbered_rows(1000, 2), keys = numbered_rows(ten + 8, 2);  // the second one is new
        const auto batch = arrow::RecordBatch::Make(keys->schema(), 2, {keys->column(0), texts->column(1)});
-       t.upsert(*stream_of({batch}), {.keys = {"id"}, .mode = delete_mode(t.metadata(), "write.delete.mode")});
+       t.upsert(*stream_of({batch}), {.keys = {"id"}, .mode = delete_mode(t.metadata(), "write.delete.mode", {})});
      },
      {0, 1, 2, 3, 4, 5, 6, 7, 8, 9}},
 };

@@ -1,13 +1,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <set>
 #include <utility>
 
 #include "floe/error.h"
 #include "floe/maintenance/rewrite_data_files.h"
 #include "floe/spec/value.h"
+#include "floe/transaction/snapshot_summary.h"
 #include "floe/transaction/transaction.h"
 
 namespace floe {
@@ -73,13 +73,6 @@ SnapshotChange change_of(const std::vector<RewriteResult>& results, const TableM
   return change;
 }
 
-int64_t number_in(const Summary& summary, std::string_view key) {
-  const std::string_view text = summary.get(key);
-  int64_t number = 0;
-  std::from_chars(text.data(), text.data() + text.size(), number);
-  return number;
-}
-
 LoadedTable commit_all(Catalog& catalog, const LoadedTable& base, const std::vector<RewriteResult>& results,
                        RewriteCounts& counts, const arrow::StopToken& stop) {
   Transaction transaction(catalog, base);
@@ -88,7 +81,7 @@ LoadedTable commit_all(Catalog& catalog, const LoadedTable& base, const std::vec
                                                 change_of(results, *base.metadata)));
   LoadedTable table = transaction.commit(stop);
   const Snapshot* snapshot = snapshot_by_id(*table.metadata, *transaction.snapshots().begin());
-  if (snapshot) counts.removed_delete_files += number_in(snapshot->summary, "removed-delete-files");
+  if (snapshot) counts.removed_delete_files += summary_number(snapshot->summary, "removed-delete-files").value_or(0);
   for (const RewriteResult& result : results) {
     counts.rewritten_data_files += static_cast<int64_t>(result.removed.size());
     counts.rewritten_bytes += result.removed_bytes;

@@ -5,9 +5,11 @@
 #include <utility>
 
 #include "floe/error.h"
+#include "floe/maintenance/branch.h"
 #include "floe/maintenance/options.h"
 #include "floe/maintenance/rewrite_data_files.h"
 #include "floe/maintenance/row_order_text.h"
+#include "floe/maintenance/sizes.h"
 #include "floe/scan/partition.h"
 #include "floe/transaction/entries.h"
 #include "floe/transaction/rewrite_rows.h"
@@ -18,44 +20,9 @@ namespace floe {
 namespace {
 
 constexpr int64_t kTargetFileBytes = 512 << 20;
-constexpr double kMinOfTarget = 0.75, kMaxOfTarget = 1.8;
-constexpr int64_t kOverheadBytes = 5 << 10;  // of a file, beside its rows
 
-// Which files are too small or too large, and what becomes of them.
-struct Sizes {
-  int64_t target = 0, min = 0, max = 0;
-
-  // How many files so many bytes become: a rest that would be too small for a file goes to the others if they do not
-  // become much larger.
-  int64_t files(int64_t bytes) const {
-    const int64_t whole = bytes / target;
-    if (whole == 0) return 1;
-    const int64_t rest = bytes % target;
-    const bool fits = bytes / whole < std::min(static_cast<int64_t>(1.1 * static_cast<double>(target)), largest());
-    return rest > 0 && (rest > min || !fits) ? whole + 1 : whole;
-  }
-
-  int64_t file_bytes(int64_t bytes) const {
-    return std::clamp(bytes / files(bytes) + kOverheadBytes, target, std::max(target, largest()));
-  }
-
- private:
-  int64_t largest() const { return target + (max - target) / 2; }
-};
-
-int64_t part_of(int64_t target, double part) { return static_cast<int64_t>(static_cast<double>(target) * part); }
-
-Sizes sizes_of(const RewriteDataFilesOptions& options, const TableMetadata& table, const std::string& name) {
-  Sizes sizes;
-  sizes.target = options.target_file_size_bytes.value_or(
-      int_property(table.properties, "write.target-file-size-bytes", kTargetFileBytes));
-  sizes.min = options.min_file_size_bytes.value_or(part_of(sizes.target, kMinOfTarget));
-  sizes.max = options.max_file_size_bytes.value_or(part_of(sizes.target, kMaxOfTarget));
-  if (sizes.min < sizes.target && sizes.target < sizes.max) return sizes;
-  throw InvalidArgument(
-      fmt::format("table {}: target-file-size-bytes is {}, min-file-size-bytes {} and max-file-size-bytes {}; the "
-                  "target must lie between the others, or what is written would be rewritten again",
-                  name, sizes.target, sizes.min, sizes.max));
+int64_t target_of(const TableMetadata& table) {
+  return int_property(table.properties, "write.target-file-size-bytes", kTargetFileBytes);
 }
 
 // A file that may be rewritten.
@@ -76,7 +43,7 @@ class RewritePlanner {
  public:
   RewritePlanner(const RewriteDataFilesOptions& options, const TableMetadata& table, const ScanPlan& plan,
                  const std::string& name)
-      : options_(options), table_(table), plan_(plan), sizes_(sizes_of(options, table, name)) {}
+      : options_(options), table_(table), plan_(plan), sizes_(sizes_of(options, target_of(table), name)) {}
 
   const Sizes& sizes() const { return sizes_; }
 
@@ -322,9 +289,9 @@ void set_strategy(RewriteDataFilesOptions& options, std::string_view strategy, s
 }
 
 RewritePlan plan_rewrite(const LoadedTable& table, const RewriteDataFilesOptions& options, Io& io) {
-  check_branch(table, options.branch);
-  check_snapshot_properties(options.snapshot_properties);
   const std::string name = to_string(table.identifier);
+  check_is_branch(*table.metadata, options.branch, name);
+  check_snapshot_properties(options.snapshot_properties);
   TableMetadata branch = *table.metadata;
   const Snapshot* head = parent_snapshot(*table.metadata, options.branch);
   branch.default_spec_id = options.output_spec_id.value_or(branch.default_spec_id);
@@ -332,7 +299,7 @@ RewritePlan plan_rewrite(const LoadedTable& table, const RewriteDataFilesOptions
     throw InvalidArgument(
         fmt::format("table {}: output-spec-id is {}, which the table does not have", name, branch.default_spec_id));
   }
-  const Sizes sizes = sizes_of(options, branch, name);
+  const Sizes sizes = sizes_of(options, target_of(branch), name);
   const std::vector<ZOrderColumn> z_order = z_order_of(options, *current_schema(branch), name);
   if (!head) return {};
   branch.current_snapshot_id = head->snapshot_id;

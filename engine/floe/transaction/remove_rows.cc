@@ -98,35 +98,20 @@ void write_vectors(const Transaction& transaction, LeavingRows& found, SnapshotC
   }
 }
 
-// Position delete files, one for each data file or for each partition (`write.delete.granularity`).
 void write_positions(const Transaction& transaction, const LeavingRows& found, SnapshotChange& change) {
-  const std::string granularity = string_property(found.table.properties, "write.delete.granularity", "partition");
-  if (granularity != "partition" && granularity != "file") {
-    throw InvalidArgument(
-        fmt::format("table {}: table property 'write.delete.granularity' is '{}'; it is one of file "
-                    "and partition",
-                    found.scan.table_name, granularity));
-  }
-  struct Group {
+  struct Partition {
     const FoundRows* first;
     PositionDeletes deletes;
   };
-  std::map<std::string, Group> groups;
+  std::map<std::string, Partition> partitions;
   for (const FoundRows& rows : found.part) {
-    std::string key = granularity == "file" ? found.path(rows)
-                                            : partition_key(found.manifest(rows).spec_id, found.partition(rows),
-                                                            found.partition_type_of(rows));
-    groups.try_emplace(std::move(key), Group{&rows, {}})
+    std::string key = partition_key(found.manifest(rows).spec_id, found.partition(rows), found.partition_type_of(rows));
+    partitions.try_emplace(std::move(key), Partition{&rows, {}})
         .first->second.deletes.emplace(found.path(rows), rows.positions);
   }
-  const std::string uuid = new_uuid();
-  size_t number = 0;
-  for (const auto& [key, group] : groups) {
-    const std::string location = delete_location(found.table, uuid, ++number, "parquet");
-    change.discard.push_back(location);
-    change.added.push_back(write_position_deletes(*transaction.io(), location, group.deletes,
-                                                  found.manifest(*group.first).spec_id, found.partition(*group.first),
-                                                  found.table.properties));
+  for (auto& [key, partition] : partitions) {
+    add_position_deletes(found.table, found.scan.table_name, *transaction.io(), std::move(partition.deletes),
+                         found.manifest(*partition.first).spec_id, found.partition(*partition.first), change);
   }
 }
 
@@ -217,6 +202,32 @@ void remove_rows(const Transaction& transaction, LeavingRows rows, DeleteMode mo
   }
   for (const FoundRows& whole : rows.whole) {
     change.removed.push_back(removal_of(rows.manifest(whole), rows.entry(whole)));
+  }
+}
+
+void add_position_deletes(const TableMetadata& table, const std::string& table_name, Io& io, PositionDeletes deletes,
+                          int32_t spec_id, const std::vector<Value>& partition, SnapshotChange& change) {
+  const std::string granularity = string_property(table.properties, "write.delete.granularity", "partition");
+  if (granularity != "partition" && granularity != "file") {
+    throw InvalidArgument(
+        fmt::format("table {}: table property 'write.delete.granularity' is '{}'; it is one of file and partition",
+                    table_name, granularity));
+  }
+  const std::string uuid = new_uuid();
+  size_t number = 0;
+  const auto write = [&](const PositionDeletes& of_one_file) {
+    const std::string location = delete_location(table, uuid, ++number, "parquet");
+    change.discard.push_back(location);
+    change.added.push_back(write_position_deletes(io, location, of_one_file, spec_id, partition, table.properties));
+  };
+  if (granularity == "partition") {
+    if (!deletes.empty()) write(deletes);
+    return;
+  }
+  while (!deletes.empty()) {
+    PositionDeletes one;
+    one.insert(deletes.extract(deletes.begin()));
+    write(one);
   }
 }
 

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "floe/file/position_delete.h"
 #include "floe/scan/scan.h"
 #include "floe/transaction/transaction.h"
 #include "floe/write/write.h"
@@ -49,5 +50,10 @@ LeavingRows plan_removal(const Transaction& transaction, const std::string& bran
 // written is in `change.discard`.
 void remove_rows(const Transaction& transaction, LeavingRows rows, DeleteMode mode, const WriteOptions& write,
                  SnapshotChange& change);
+
+// Writes position delete files of one partition, one for each data file or one for all (`write.delete.granularity`),
+// and adds them to the change. If it throws, what was written is in `change.discard`.
+void add_position_deletes(const TableMetadata& table, const std::string& table_name, Io& io, PositionDeletes deletes,
+                          int32_t spec_id, const std::vector<Value>& partition, SnapshotChange& change);
 
 }  // namespace floe

@@ -40,7 +40,14 @@ constexpr std::array<std::string_view, 8> kOtherReserved{
     "operation",      "deleted-duplicate-files", kChangedPartitions,  "manifests-created",
     "manifests-kept", "manifests-replaced",      "entries-processed", kPartitionSummaries};
 
-std::optional<int64_t> parse_total(const Summary& summary, std::string_view name) {
+int64_t value_of(const std::map<std::string_view, int64_t>& counts, std::string_view name) {
+  const auto found = counts.find(name);
+  return found == counts.end() ? 0 : found->second;
+}
+
+}  // namespace
+
+std::optional<int64_t> summary_number(const Summary& summary, std::string_view name) {
   const auto found = summary.find(name);
   if (found == summary.end()) return std::nullopt;
   const std::string_view text = found->second;
@@ -49,13 +56,6 @@ std::optional<int64_t> parse_total(const Summary& summary, std::string_view name
   if (error != std::errc() || end != text.data() + text.size() || total < 0) return std::nullopt;
   return total;
 }
-
-int64_t value_of(const std::map<std::string_view, int64_t>& counts, std::string_view name) {
-  const auto found = counts.find(name);
-  return found == counts.end() ? 0 : found->second;
-}
-
-}  // namespace
 
 void SummaryCounter::count(const DataFile& file, bool added) {
   const PartitionSpec* spec = spec_by_id(table_, file.spec_id);
@@ -93,7 +93,7 @@ Properties SummaryCounter::summary(const Summary* parent) const {
   }
   for (const Names& names : kAllNames) {
     if (names.total.empty()) continue;
-    const std::optional<int64_t> before = parent ? parse_total(*parent, names.total) : 0;
+    const std::optional<int64_t> before = parent ? summary_number(*parent, names.total) : 0;
     if (!before) continue;
     const int64_t total = *before + value_of(counts_, names.added) - value_of(counts_, names.removed);
     if (total >= 0) summary.emplace(names.total, std::to_string(total));

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -39,6 +40,9 @@ class SummaryCounter {
   Counts counts_;
   std::map<std::string, std::pair<std::string, Counts>> partitions_;  // by spec and values: the path, and the counts
 };
+
+// A count or a total; nullopt if it is not there, or wrong.
+std::optional<int64_t> summary_number(const Summary& summary, std::string_view name);
 
 // Throws InvalidArgument naming a key that only the engine may write: the operation, the counts and totals.
 void check_snapshot_properties(const Properties& properties);

@@ -58,6 +58,7 @@ from floe_engine._core import (  # noqa: E402
     plan_rewrite,
     register_errors,
     rewrite_data_files,
+    rewrite_position_deletes,
     schema_difference,
     set_manifest_cache_bytes,
 )
@@ -127,6 +128,7 @@ __all__ = [
     "plan_rewrite",
     "register_errors",
     "rewrite_data_files",
+    "rewrite_position_deletes",
     "schema_difference",
     "set_manifest_cache_bytes",
 ]

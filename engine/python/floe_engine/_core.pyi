@@ -740,3 +740,28 @@ def commit_rewrite(table: Table, results: Sequence[bytes]) -> tuple[Table, Rewri
         ConflictFound: Another writer changed the files meanwhile, and partial progress is not enabled.
         CorruptFile: A result is none.
     """
+
+class RewrittenDeletes(TypedDict):
+    """What a rewriting of delete files did."""
+
+    rewritten_delete_files: int
+    added_delete_files: int
+    rewritten_bytes: int
+    added_bytes: int
+    commits: int
+
+def rewrite_position_deletes(
+    table: Table,
+    *,
+    options: Mapping[str, str],
+    filter_json: str,
+    case_sensitive: bool,
+    branch: str,
+    snapshot_properties: Mapping[str, str],
+) -> tuple[Table, RewrittenDeletes]:
+    """Small position delete files become fewer, or deletion vectors; equality deletes too, if asked.
+
+    Raises:
+        InvalidArgument: An option is not known or cannot be.
+        ConflictFound: Another writer changed what the deletes are of meanwhile.
+    """
