@@ -7,6 +7,7 @@ from benchmarks.works.changing import CHANGES
 from benchmarks.works.committing import APPENDS, CONTENDED, EVOLUTION, LOAD
 from benchmarks.works.planning import INSPECTIONS, PLANS
 from benchmarks.works.reading import BLOOM, SCANS
+from benchmarks.works.upkeep import COMPACTION
 from benchmarks.works.writing import APPEND, PARTITIONS
 
 EVERY = [
@@ -21,5 +22,6 @@ EVERY = [
     *LOAD,
     EVOLUTION,
     *CHANGES,
+    *COMPACTION,
 ]
 WORKS: dict[str, Work] = {work.name: work for work in EVERY}
