@@ -11,6 +11,7 @@ import pytest
 
 import floe_engine
 from floe_core import (
+    CompactionStrategy,
     FieldType,
     HealthState,
     NotSupportedError,
@@ -124,6 +125,27 @@ def test_iceberg_snapshots_expire(tmp_path: Path) -> None:
     assert table.scan().count() == 8
     with pytest.raises(InvalidArgumentError, match="two names"):
         plugin.expire_snapshots(table, 7, 1, min_snapshots_to_keep=1)
+
+
+@pytest.mark.requirement("REQ-048")
+def test_iceberg_tables_are_compacted(tmp_path: Path) -> None:
+    plugin = iceberg(tmp_path)
+    table = plugin.create_table(CONFIG)
+    for _ in range(6):
+        plugin.append(table, ROWS)
+    before = table.scan().to_arrow()
+    assert plugin.compact_table(table) == 6
+    assert plugin.compact_table(table) == 0
+    column = before.column_names[0]
+    by_column = CompactionStrategy(strategy_type="sort", sort_columns=[column], target_file_size_bytes=1 << 20)
+    for _ in range(5):
+        plugin.append(table, ROWS)
+    assert plugin.compact_table(table, by_column) == 6
+    rows = table.scan().to_arrow()
+    assert rows.num_rows == 11 * ROWS.num_rows
+    assert rows[column].to_pylist() == sorted(rows[column].to_pylist())
+    with pytest.raises(InvalidArgumentError, match="no column nowhere"):
+        plugin.compact_table(table, CompactionStrategy(strategy_type="sort", sort_columns=["nowhere"]))
 
 
 def evolution(*changes: dict[str, Any], allow: bool = False) -> SchemaEvolution:

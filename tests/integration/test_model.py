@@ -4,6 +4,7 @@ rows that the model has, whatever the format version, the partitioning and the w
 from __future__ import annotations
 
 import math
+import pickle
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -360,6 +361,44 @@ class Changes(RuleBasedStateMachine):
         with self.table.manage_snapshots() as snapshots:
             snapshots.fast_forward("main", "work").remove_branch("work")
         self.model.append(batch)
+
+    # --- upkeep, which changes no rows ---
+
+    @rule(
+        everything=st.booleans(),
+        condition=FILTERS | st.none(),
+        order=st.sampled_from([None, "s DESC, id", "zorder(id, x, s)"]),
+        partial=st.booleans(),
+        dangling=st.booleans(),
+    )
+    def compact(
+        self, everything: bool, condition: Filter | None, order: str | None, partial: bool, dangling: bool
+    ) -> None:
+        self.table.maintenance.rewrite_data_files(
+            sort_order=order,
+            where=None if condition is None else condition.text,
+            options={
+                "min-input-files": 2,
+                "rewrite-all": everything,
+                "max-file-group-input-files": 4,
+                "partial-progress.enabled": partial,
+                "remove-dangling-deletes": dangling,
+            },
+        )
+
+    @rule(batch=BATCH, changes=CHANGES)
+    def compact_while_others_commit(self, batch: list[Row], changes: list[tuple[Row, bool]]) -> None:
+        plan = self.table.maintenance.plan_rewrite(options={"rewrite-all": True, "partial-progress.enabled": True})
+        results = [task.run() for task in pickle.loads(pickle.dumps(plan.tasks))]
+        self.append(batch)
+        self.apply_changes(changes)
+        plan.commit(results)
+
+    @rule(everything=st.booleans(), convert=st.booleans())
+    def rewrite_deletes(self, everything: bool, convert: bool) -> None:
+        self.table.maintenance.rewrite_position_delete_files(
+            options={"min-input-files": 2, "rewrite-all": everything, "convert-equality-deletes": convert}
+        )
 
     @invariant()
     def tags_hold_what_they_held(self) -> None:

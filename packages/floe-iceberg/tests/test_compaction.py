@@ -129,3 +129,23 @@ def test_options_that_are_not_known_are_refused_by_name(table: FloeTable) -> Non
         maintenance.rewrite_data_files(sort_order="nowhere")
     with pytest.raises(InvalidArgumentError, match="option 'rewrite-all' is a list"):
         maintenance.rewrite_data_files(options={"rewrite-all": []})  # type: ignore[dict-item]
+
+
+def test_delete_files_become_fewer(catalog: FloeCatalog) -> None:
+    table = catalog.create_table("ns.t", SCHEMA, properties={"write.delete.mode": "merge-on-read"})
+    table.append(rows(0, 60))
+    for gone in range(5):
+        table.delete(f"id = {gone}")
+    table.apply_changes(deletes=pa.table({"id": [5]}, SCHEMA.remove(1)), key_cols=["id"])
+    result = table.maintenance.rewrite_position_delete_files(where="id > 100")
+    assert (result.rewritten_delete_files_count, result.added_delete_files_count, result.commits) == (5, 1, 1)
+    assert result.rewritten_bytes_count > result.added_bytes_count > 0
+    result = table.maintenance.rewrite_position_delete_files(options={"convert-equality-deletes": True})
+    assert (result.rewritten_delete_files_count, result.commits) == (1, 1)
+    assert ids(table) == list(range(6, 60))
+    snapshot = table.current_snapshot()
+    assert snapshot is not None
+    assert snapshot.summary is not None
+    assert snapshot.summary["total-equality-deletes"] == "0"
+    with pytest.raises(InvalidArgumentError, match="no option rewrite-job-order"):
+        table.maintenance.rewrite_position_delete_files(options={"rewrite-job-order": "none"})

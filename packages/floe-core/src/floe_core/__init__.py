@@ -12,6 +12,8 @@
 from __future__ import annotations
 
 from floe_core.models import (
+    CompactionStrategy,
+    CompactionStrategyType,
     FieldType,
     PartitionField,
     PartitionSpec,
@@ -30,6 +32,8 @@ from floe_core.plugin_metadata import HealthState, HealthStatus, PluginMetadata
 __version__ = "0.1.0"
 
 __all__ = [
+    "CompactionStrategy",
+    "CompactionStrategyType",
     "FieldType",
     "HealthState",
     "HealthStatus",

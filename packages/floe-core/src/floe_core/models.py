@@ -238,5 +238,31 @@ class SchemaEvolution(_Model):
     )
 
 
+class CompactionStrategyType(StrEnum):
+    """What compaction does with rows."""
+
+    BIN_PACK = "bin_pack"
+    SORT = "sort"
+
+
+class CompactionStrategy(_Model):
+    """How a table's small files become larger ones.
+
+    >>> CompactionStrategy(strategy_type="sort", sort_columns=["day"]).sort_columns
+    ('day',)
+    """
+
+    strategy_type: CompactionStrategyType = CompactionStrategyType.BIN_PACK
+    target_file_size_bytes: int = Field(default=128 << 20, ge=1 << 20, le=1 << 30)
+    sort_columns: tuple[str, ...] | None = Field(default=None, min_length=1, description="By full name.")
+    max_concurrent_file_group_rewrites: int = Field(default=5, ge=1, le=100)
+
+    @model_validator(mode="after")
+    def _sorts_by_something(self) -> Self:
+        if (self.sort_columns is not None) != (self.strategy_type is CompactionStrategyType.SORT):
+            raise ValueError("sort, and nothing else, has sort_columns")
+        return self
+
+
 def _repeated(values: Iterable[int | str]) -> list[int | str]:
     return [value for value, count in Counter(values).items() if count > 1]

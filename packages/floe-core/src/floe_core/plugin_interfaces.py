@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
-from floe_core.models import SchemaEvolution, TableConfig
+from floe_core.models import CompactionStrategy, SchemaEvolution, TableConfig
 from floe_core.plugin_errors import NotSupportedError
 from floe_core.plugin_metadata import PluginMetadata
 
@@ -120,6 +120,21 @@ class StoragePlugin(PluginMetadata):
             NotSupportedError: The plugin cannot.
         """
         raise NotSupportedError("expire_snapshots", self.name)
+
+    def compact_table(self, table: Any, strategy: CompactionStrategy | None = None) -> int:
+        """Make fewer and larger files of a table's small ones. Nothing calls it but the caller.
+
+        Args:
+            table: What ``create_table`` or ``load_table`` returned.
+            strategy: How. None: bin-packing into files of the size that the table asks for.
+
+        Returns:
+            How many files were rewritten.
+
+        Raises:
+            NotSupportedError: The plugin cannot.
+        """
+        raise NotSupportedError("compact_table", self.name)
 
     def storage_metrics(self, table: Any) -> Any:
         """What a table stores: rows, files, bytes.

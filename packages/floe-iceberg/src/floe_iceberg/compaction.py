@@ -51,6 +51,25 @@ class RewriteDataFilesResult:
         return pa.table({name: [value] for name, value in vars(self).items() if name.endswith("_count")})
 
 
+@dataclass(frozen=True)
+class RewritePositionDeleteFilesResult:
+    """What a rewriting of delete files did. The counts have the names that Spark gives them.
+
+    Attributes:
+        rewritten_delete_files_count: The delete files that were replaced.
+        added_delete_files_count: The delete files or deletion vectors that took their place.
+        rewritten_bytes_count: The size of those that were replaced.
+        added_bytes_count: The size of those that came.
+        commits: How many snapshots it took.
+    """
+
+    rewritten_delete_files_count: int
+    added_delete_files_count: int
+    rewritten_bytes_count: int
+    added_bytes_count: int
+    commits: int
+
+
 class RewriteTask:
     """A group of data files to be written again, in any process: tasks pickle.
 
@@ -197,6 +216,33 @@ def commit(table: FloeTable, results: Iterable[bytes]) -> RewriteDataFilesResult
     handle, counts = floe_engine.commit_rewrite(since.handle, list(results))
     table._move_to(TableState(table.catalog, table.name(), handle), since)
     return _result(counts)
+
+
+def rewrite_deletes(
+    table: FloeTable,
+    options: Mapping[str, OptionValue],
+    where: str | BooleanExpression | None,
+    branch: str | None,
+    case_sensitive: bool,
+    snapshot_properties: Mapping[str, str],
+) -> RewritePositionDeleteFilesResult:
+    since = table._state
+    handle, counts = floe_engine.rewrite_position_deletes(
+        since.handle,
+        options={name: option_text(name, value) for name, value in options.items()},
+        filter_json=filter_json(where),
+        case_sensitive=case_sensitive,
+        branch=branch or MAIN_BRANCH,
+        snapshot_properties=snapshot_properties,
+    )
+    table._move_to(TableState(table.catalog, table.name(), handle), since)
+    return RewritePositionDeleteFilesResult(
+        rewritten_delete_files_count=counts["rewritten_delete_files"],
+        added_delete_files_count=counts["added_delete_files"],
+        rewritten_bytes_count=counts["rewritten_bytes"],
+        added_bytes_count=counts["added_bytes"],
+        commits=counts["commits"],
+    )
 
 
 def _result(counts: RewriteCounts) -> RewriteDataFilesResult:

@@ -15,7 +15,13 @@ from pyiceberg.typedef import EMPTY_DICT, Identifier
 
 import floe_engine
 from floe_iceberg import compaction
-from floe_iceberg.compaction import OptionValue, RewriteDataFilesResult, RewritePlan, Strategy
+from floe_iceberg.compaction import (
+    OptionValue,
+    RewriteDataFilesResult,
+    RewritePlan,
+    RewritePositionDeleteFilesResult,
+    Strategy,
+)
 from floe_iceberg.errors import InvalidArgumentError
 from floe_iceberg.state import TableState
 from floe_iceberg.transaction import commits_elsewhere
@@ -331,6 +337,44 @@ class FloeMaintenance(MaintenanceTable):
         """``plan.commit``, in a process that does not have the plan (see :meth:`RewritePlan.commit`)."""
         refuse_elsewhere(self.tbl, "compaction")
         return compaction.commit(self.tbl, results)
+
+    def rewrite_position_delete_files(
+        self,
+        *,
+        options: Mapping[str, OptionValue] = EMPTY_DICT,
+        where: str | BooleanExpression | None = None,
+        branch: str | None = None,
+        case_sensitive: bool = True,
+        snapshot_properties: Mapping[str, str] = EMPTY_DICT,
+    ) -> RewritePositionDeleteFilesResult:
+        """Rewrite delete files, so that scans read fewer of them. What is deleted stays the same.
+
+        In tables of version 2, small position delete files of a partition become one (or one for each data file, by
+        ``write.delete.granularity``), without what they say of data files that are gone. In tables of version 3,
+        position delete files from before an upgrade become deletion vectors. The table moves to its current state.
+
+        Args:
+            options: Of Spark's procedure ``rewrite_position_delete_files``: ``target-file-size-bytes``,
+                ``min-file-size-bytes``, ``max-file-size-bytes``, ``min-input-files`` (5), ``rewrite-all``,
+                ``max-file-group-size-bytes`` and ``partial-progress.enabled`` (a commit for each group); and
+                ``convert-equality-deletes``: equality deletes become position deletes or deletion vectors, too, for
+                which the data files that have some are read.
+            where: Only delete files of partitions that may have rows which match.
+            branch: Default: the main branch.
+            case_sensitive: Whether the case of column names counts.
+            snapshot_properties: For the summary of the snapshots.
+
+        Example:
+            >>> table.maintenance.rewrite_position_delete_files(options={"min-input-files": 2})  # doctest: +SKIP
+            RewritePositionDeleteFilesResult(rewritten_delete_files_count=12, added_delete_files_count=1, ...)
+
+        Raises:
+            InvalidArgumentError: An option is not known or cannot be, or there is a filter for converting.
+            ConflictFoundError: Others changed what the deletes are of meanwhile. Nothing of it is committed.
+            CommitFailedError: Other writers were first, again and again.
+        """
+        refuse_elsewhere(self.tbl, "rewriting of delete files")
+        return compaction.rewrite_deletes(self.tbl, options, where, branch, case_sensitive, snapshot_properties)
 
 
 def _name(identifier: Identifier) -> str:

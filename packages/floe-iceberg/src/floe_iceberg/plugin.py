@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pyiceberg.table.snapshots import Snapshot
 
 import floe_engine
-from floe_core.models import SchemaEvolution, TableConfig
+from floe_core.models import CompactionStrategy, SchemaEvolution, TableConfig
 from floe_core.plugin_errors import PluginConfigurationError
 from floe_core.plugin_interfaces import StoragePlugin
 from floe_core.plugin_metadata import HealthState, HealthStatus
@@ -246,6 +246,39 @@ class IcebergStoragePlugin(StoragePlugin):
             older_than=older_than, retain_last=min_snapshots_to_keep if keep_last is None else keep_last
         )
         return len(result.snapshots)
+
+    def compact_table(self, table: FloeTable, strategy: CompactionStrategy | None = None) -> int:
+        """Make fewer and larger files of a table's small ones. Nothing calls it but the caller.
+
+        :meth:`FloeMaintenance.rewrite_data_files` has more options, and says more of what it did.
+
+        Args:
+            table: The table, which moves to its current state.
+            strategy: How. None: bin-packing into files of the size that the table asks for.
+
+        Returns:
+            How many files were rewritten.
+
+        Example:
+            >>> plugin.compact_table(table)  # doctest: +SKIP
+            500
+
+        Raises:
+            InvalidArgumentError: There is no column to sort by of that name.
+            ConflictFoundError: Others changed rows of the files meanwhile. Nothing has changed.
+        """
+        table.refresh()
+        if strategy is None:
+            return table.maintenance.rewrite_data_files().rewritten_data_files_count
+        columns = strategy.sort_columns or ()
+        result = table.maintenance.rewrite_data_files(
+            sort_order=", ".join(f"`{column}`" for column in columns) or None,
+            options={
+                "target-file-size-bytes": strategy.target_file_size_bytes,
+                "max-concurrent-file-group-rewrites": strategy.max_concurrent_file_group_rewrites,
+            },
+        )
+        return result.rewritten_data_files_count
 
     def storage_metrics(self, table: FloeTable) -> StorageMetrics:
         """What a table stores now, what keeping older snapshots costs, and how it grew. Reads metadata only.
