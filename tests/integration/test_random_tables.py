@@ -320,7 +320,8 @@ def test_pruned_reads_give_the_rows_that_match(catalog: FloeCatalog, names: Iter
 
 
 @pytest.mark.slow
-@settings(EXAMPLES, max_examples=600)
+@pytest.mark.timeout(1800)
+@settings(EXAMPLES, max_examples=300)
 @given(data=st.data())
 def test_many_more_pruned_reads(catalog: FloeCatalog, names: Iterator[str], data: st.DataObject) -> None:
     check(catalog, next(names), data)
