@@ -13,6 +13,7 @@
 
 #include "floe/maintenance/expire_snapshots.h"
 #include "floe/maintenance/rewrite_data_files.h"
+#include "floe/naming.h"
 #include "floe/table.h"
 #include "interrupt.h"
 #include "progress.h"
@@ -100,8 +101,10 @@ RewriteDataFilesOptions rewrite_options(const Table& table, const std::string& s
                                   .case_sensitive = case_sensitive,
                                   .branch = std::move(branch),
                                   .snapshot_properties = std::move(snapshot_properties)};
-  set_options(options, values);
-  set_strategy(options, strategy, sort_order, table.metadata());
+  naming(to_string(table.identifier()), [&] {
+    set_options(options, values);
+    set_strategy(options, strategy, sort_order, table.metadata());
+  });
   return options;
 }
 
@@ -159,7 +162,7 @@ nb::tuple rewrite_position_deletes(const Table& table, const Properties& values,
       .case_sensitive = case_sensitive,
       .branch = std::move(branch),
       .snapshot_properties = std::move(snapshot_properties)};
-  set_options(options, values);
+  naming(to_string(table.identifier()), [&] { set_options(options, values); });
   options.stop = stop.token();
   Table rewritten = table;
   const RewrittenDeletes counts = interruptible(stop, [&] { return rewritten.rewrite_position_deletes(options); });

@@ -410,6 +410,34 @@ TEST_P(Compaction, ATaskThatIsRunTwiceIsCommittedOnce) {
   expect_nothing_lost_or_left(table);
 }
 
+// An orchestrator that was killed after the commit does its step again.
+TEST_P(Compaction, ResultsThatWereCommittedBeforeStayWhatTheTableHas) {
+  for (const bool partial_progress : {false, true}) {
+    Table table = many(partial_progress ? "partial" : "whole", 6);
+    const Table stale = table;
+    const RewritePlan plan = plan_rewrite(table.loaded(), {.partial_progress = partial_progress}, *table.io());
+    ASSERT_EQ(plan.tasks.size(), 1);
+    const RewriteResult first = run(plan.tasks[0], make_io({})), second = run(plan.tasks[0], make_io({}));
+    const auto commit = [&](const Table& base, std::vector<RewriteResult> results) {
+      RewriteCounts counts;
+      table = Table(base.catalog(), commit_rewrite(*base.catalog(), base.loaded(), std::move(results), counts));
+      return counts.commits;
+    };
+    EXPECT_EQ(commit(table, {second}), 1);
+    const int64_t committed = head(table).snapshot_id;
+    EXPECT_EQ(commit(table, {second}), 0);
+    EXPECT_EQ(commit(stale, {second}), 0);
+    try {  // the first of a group is taken, which is in conflict with the other one
+      EXPECT_EQ(commit(stale, {first, second}), 0);
+    } catch (const ConflictFound&) {
+      table.refresh();
+    }
+    EXPECT_EQ(head(table).snapshot_id, committed);
+    EXPECT_EQ(ids(table), range(0, 60));
+    expect_nothing_lost_or_left(table);
+  }
+}
+
 TEST_P(Compaction, OptionsThatContradictEachOtherAreRefusedByName) {
   Table table = many("t", 1);
   RewriteDataFilesOptions options;

@@ -4,7 +4,6 @@
 #include <arrow/compute/api_scalar.h>
 #include <arrow/compute/api_vector.h>
 #include <arrow/compute/exec.h>
-#include <arrow/compute/initialize.h>
 #include <arrow/util/bit_util.h>
 #include <arrow/util/bitmap_ops.h>
 #include <fmt/format.h>
@@ -12,6 +11,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "floe/arrow_compute.h"
 #include "floe/arrow_status.h"
 #include "floe/expression/arrow.h"
 #include "floe/file/arrow_schema.h"
@@ -63,11 +63,6 @@ std::shared_ptr<arrow::ArrayData> narrow(const std::shared_ptr<arrow::ArrayData>
     out->child_data = std::move(children);
   }
   return out;
-}
-
-void initialize_compute() {
-  static const arrow::Status status = arrow::compute::Initialize();
-  check(status, "Arrow's compute functions");
 }
 
 std::vector<uint8_t> ones(int64_t rows) {

@@ -3,7 +3,6 @@
 #include <arrow/api.h>
 #include <arrow/compute/exec.h>
 #include <arrow/compute/expression.h>
-#include <arrow/compute/initialize.h>
 #include <arrow/util/bit_run_reader.h>
 #include <arrow/util/bit_util.h>
 #include <parquet/arrow/reader.h>
@@ -17,6 +16,7 @@
 #include <optional>
 #include <set>
 
+#include "floe/arrow_compute.h"
 #include "floe/arrow_status.h"
 #include "floe/expression/arrow.h"
 #include "floe/expression/evaluate.h"
@@ -100,11 +100,6 @@ parquet::ArrowReaderProperties arrow_reader_properties(int64_t batch_rows) {
   properties.set_pre_buffer(false);
   properties.set_coerce_int96_timestamp_unit(arrow::TimeUnit::MICRO);
   return properties;
-}
-
-void initialize_compute() {
-  static const arrow::Status status = arrow::compute::Initialize();
-  check(status, "Arrow's compute functions");
 }
 
 }  // namespace

@@ -1,7 +1,6 @@
 #include "floe/inspect/metadata_table.h"
 
 #include <arrow/api.h>
-#include <arrow/compute/initialize.h>
 #include <fmt/format.h>
 
 #include <deque>
@@ -9,6 +8,7 @@
 #include <set>
 #include <utility>
 
+#include "floe/arrow_compute.h"
 #include "floe/arrow_status.h"
 #include "floe/file/arrow_schema.h"
 #include "floe/read_ahead.h"
@@ -122,8 +122,7 @@ Type union_partition_type(const TableMetadata& table) {
 }
 
 BatchReaderPtr read_in_order(const InspectionPtr& inspection, size_t n, std::function<BatchStream(size_t)> open) {
-  static const arrow::Status initialized = arrow::compute::Initialize();
-  check(initialized, "Arrow's compute functions");
+  initialize_compute();
   return std::make_unique<OrderedReader>(inspection, n, std::move(open));
 }
 

@@ -38,4 +38,16 @@ class OptionReader {
   std::vector<std::string> known_;
 };
 
+// What rewriting data files and rewriting delete files have in common: which files, in which groups.
+template <typename Options>
+void read_grouping(OptionReader& reader, Options& options) {
+  reader.read("target-file-size-bytes", options.target_file_size_bytes);
+  reader.read("min-file-size-bytes", options.min_file_size_bytes, 0);
+  reader.read("max-file-size-bytes", options.max_file_size_bytes);
+  reader.read("min-input-files", options.min_input_files);
+  reader.read("rewrite-all", options.rewrite_all);
+  reader.read("max-file-group-size-bytes", options.max_file_group_size_bytes);
+  reader.read("partial-progress.enabled", options.partial_progress);
+}
+
 }  // namespace floe

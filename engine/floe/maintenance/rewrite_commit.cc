@@ -6,7 +6,9 @@
 
 #include "floe/error.h"
 #include "floe/maintenance/rewrite_data_files.h"
+#include "floe/manifest/manifest.h"
 #include "floe/spec/value.h"
+#include "floe/transaction/partition_set.h"
 #include "floe/transaction/snapshot_summary.h"
 #include "floe/transaction/transaction.h"
 
@@ -91,7 +93,82 @@ LoadedTable commit_all(Catalog& catalog, const LoadedTable& base, const std::vec
   return table;
 }
 
-void discard(Io& io, const RewriteResult& result) { remove_files(io, locations_of(result.added)); }
+using Paths = std::set<std::string, std::less<>>;
+
+// Whether a snapshot may have files that were written since the plan was made of `start`.
+bool may_be_newer(const TableMetadata& table, const Snapshot& snapshot, const Snapshot* start) {
+  return table.format_version < 2 || !start || snapshot.sequence_number > start->sequence_number;
+}
+
+// Manifests of data files that snapshots since the plan have, and that may have one of these files; each once.
+std::vector<ManifestFile> manifests_with(const TableMetadata& table, const RewriteJob& job,
+                                         const std::vector<DataFile>& files, Io& io) {
+  PartitionSet partitions;
+  for (const DataFile& file : files) {
+    const PartitionSpec* spec = spec_by_id(table, file.spec_id);
+    if (spec) {
+      partitions.insert(file.spec_id, partition_bytes(file.partition, partition_type(*spec, *current_schema(table))));
+    }
+  }
+  const Snapshot* start = snapshot_by_id(table, job.starting_snapshot);
+  std::vector<ManifestFile> found;
+  std::set<std::string> seen;
+  for (const auto& snapshot : table.snapshots) {
+    if (!may_be_newer(table, *snapshot, start)) continue;
+    const std::vector<ManifestFile> manifests = manifests_of(io, *snapshot);
+    const std::vector<uint8_t> may = partitions.may_have(table, manifests);
+    for (size_t i = 0; i < manifests.size(); ++i) {
+      const bool is_one = manifests[i].content == ManifestContent::kData && may[i];
+      if (is_one && seen.insert(manifests[i].manifest_path).second) found.push_back(manifests[i]);
+    }
+  }
+  return found;
+}
+
+// Those of the files that some snapshot has: their results were committed before.
+Paths committed_among(const TableMetadata& table, const RewriteJob& job, const std::vector<DataFile>& files, Io& io) {
+  Paths wanted, committed;
+  for (const DataFile& file : files) wanted.insert(file.file_path);
+  if (wanted.empty()) return committed;
+  for (const ManifestFile& file : manifests_with(table, job, files, io)) {
+    const ManifestPtr manifest = open_manifest(io, file)->entries();
+    for (size_t i = 0; i < manifest->size; ++i) {
+      if (wanted.contains(manifest->file_path[i])) committed.emplace(manifest->file_path[i]);
+    }
+  }
+  return committed;
+}
+
+// Removes files that were written for a commit which does not have them. The same results may have been committed
+// before, by somebody who did not get to note it: what the table has stays, and all of it where that cannot be told.
+void discard(Catalog& catalog, const LoadedTable& base, const RewriteJob& job, const std::vector<DataFile>& files,
+             Io& io) noexcept {
+  if (files.empty()) return;
+  try {
+    const LoadedTable table = catalog.load_table(base.identifier);
+    if (table.metadata->table_uuid != base.metadata->table_uuid) return;
+    const Paths committed = committed_among(*table.metadata, job, files, io);
+    std::vector<std::string> unused = locations_of(files);
+    std::erase_if(unused, [&](const std::string& location) { return committed.contains(location); });
+    remove_files(io, unused);
+  } catch (const std::exception&) {
+    return;  // they are orphan files
+  }
+}
+
+void take_files(RewriteResult& result, std::vector<DataFile>& to) {
+  std::ranges::move(result.added, std::back_inserter(to));
+}
+
+// Leaves out what was committed before.
+void leave_out_committed(const TableMetadata& table, std::vector<RewriteResult>& results, Io& io) {
+  std::vector<DataFile> files;
+  for (const RewriteResult& result : results) std::ranges::copy(result.added, std::back_inserter(files));
+  const Paths committed = committed_among(table, *results.front().job, files, io);
+  std::erase_if(results, [&](const RewriteResult& result) {
+    return std::ranges::any_of(result.added, [&](const DataFile& file) { return committed.contains(file.file_path); });
+  });
+}
 
 // Whether the files of a group are all there as they were.
 bool is_in_conflict(const LoadedTable& table, const RewriteResult& result, Io& io, std::string& why) {
@@ -106,37 +183,35 @@ bool is_in_conflict(const LoadedTable& table, const RewriteResult& result, Io& i
   }
 }
 
-// Those that are left; files of the others are removed.
-std::vector<RewriteResult> without_conflicting(const LoadedTable& table, std::vector<RewriteResult> results, Io& io,
-                                               RewriteCounts& counts) {
-  std::erase_if(results, [&](const RewriteResult& result) {
+// Leaves out results in conflict; their files are `unused`.
+void leave_out_conflicting(const LoadedTable& table, std::vector<RewriteResult>& results, Io& io, RewriteCounts& counts,
+                           std::vector<DataFile>& unused) {
+  std::erase_if(results, [&](RewriteResult& result) {
     std::string why;
     if (!is_in_conflict(table, result, io, why)) return false;
-    discard(io, result);
+    take_files(result, unused);
     counts.failed_data_files += static_cast<int64_t>(result.removed.size());
     counts.failures.push_back(std::move(why));
     return true;
   });
-  return results;
 }
 
-// Somebody ran a task twice.
-std::vector<RewriteResult> first_of_each_group(std::vector<RewriteResult> results, Io& io) {
+// Somebody ran a task twice: leaves the first result of each group. The files of the others are `unused`, unless it is
+// the very same result.
+void leave_first_of_each_group(std::vector<RewriteResult>& results, std::vector<DataFile>& unused) {
   std::set<int64_t> groups;
-  std::set<std::string> kept;
+  Paths kept;
   for (const RewriteResult& result : results) {
     if (!groups.insert(result.group).second) continue;
     for (const DataFile& file : result.added) kept.insert(file.file_path);
   }
   groups.clear();
-  std::erase_if(results, [&](const RewriteResult& result) {
+  std::erase_if(results, [&](RewriteResult& result) {
     if (groups.insert(result.group).second) return false;
-    for (const DataFile& file : result.added) {
-      if (!kept.contains(file.file_path)) remove_files(io, {file.file_path});  // not the very same result
-    }
+    std::erase_if(result.added, [&](const DataFile& file) { return kept.contains(file.file_path); });
+    take_files(result, unused);
     return true;
   });
-  return results;
 }
 
 void check_same_job(const LoadedTable& base, const std::vector<RewriteResult>& results) {
@@ -161,28 +236,31 @@ LoadedTable commit_rewrite(Catalog& catalog, const LoadedTable& base, std::vecto
   if (results.empty()) return base;
   check_same_job(base, results);
   const IoPtr io = catalog.io(base);
-  results = first_of_each_group(std::move(results), *io);
-  const RewriteJob& job = *results.front().job;
-  const RewriteJobPtr alive = results.front().job;
+  const RewriteJobPtr job = results.front().job;
+  std::vector<DataFile> unused;
+  leave_first_of_each_group(results, unused);
   try {
     LoadedTable table = base;
-    if (!snapshot_by_id(*table.metadata, job.starting_snapshot)) table = catalog.load_table(base.identifier);
+    if (!snapshot_by_id(*table.metadata, job->starting_snapshot)) table = catalog.load_table(base.identifier);
     while (!results.empty()) {
       try {
-        return commit_all(catalog, table, results, counts, stop);
+        table = commit_all(catalog, table, results, counts, stop);
+        break;
       } catch (const ConflictFound&) {
-        if (!job.partial_progress) throw;
         table = catalog.load_table(base.identifier);
         const size_t before = results.size();
-        results = without_conflicting(table, std::move(results), *io, counts);
+        leave_out_committed(*table.metadata, results, *io);
+        if (job->partial_progress) leave_out_conflicting(table, results, *io, counts, unused);
         if (results.size() == before) throw;
       }
     }
+    discard(catalog, base, *job, unused, *io);
     return table;
   } catch (const CommitStateUnknown&) {
     throw;
   } catch (...) {
-    for (const RewriteResult& result : results) discard(*io, result);
+    for (RewriteResult& result : results) take_files(result, unused);
+    discard(catalog, base, *job, unused, *io);
     throw;
   }
 }

@@ -244,17 +244,11 @@ void order(std::vector<RewriteTask>& tasks, RewriteJobOrder order) {
 
 void set_options(RewriteDataFilesOptions& options, const Properties& values) {
   OptionReader reader(values, "rewrite_data_files");
-  reader.read("target-file-size-bytes", options.target_file_size_bytes);
-  reader.read("min-file-size-bytes", options.min_file_size_bytes, 0);
-  reader.read("max-file-size-bytes", options.max_file_size_bytes);
-  reader.read("min-input-files", options.min_input_files);
+  read_grouping(reader, options);
   reader.read("delete-file-threshold", options.delete_file_threshold, 0);
   reader.read("delete-ratio-threshold", options.delete_ratio_threshold);
-  reader.read("rewrite-all", options.rewrite_all);
-  reader.read("max-file-group-size-bytes", options.max_file_group_size_bytes);
   reader.read("max-file-group-input-files", options.max_file_group_input_files);
   reader.read("max-files-to-rewrite", options.max_files_to_rewrite);
-  reader.read("partial-progress.enabled", options.partial_progress);
   reader.read("partial-progress.max-commits", options.max_commits);
   reader.read("partial-progress.max-failed-commits", options.max_failed_commits, 0);
   reader.read("max-concurrent-file-group-rewrites", options.max_concurrent_file_group_rewrites);

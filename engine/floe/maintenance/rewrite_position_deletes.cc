@@ -336,13 +336,7 @@ class Rewrite {
 
 void set_options(RewritePositionDeletesOptions& options, const Properties& values) {
   OptionReader reader(values, "rewrite_position_delete_files");
-  reader.read("target-file-size-bytes", options.target_file_size_bytes);
-  reader.read("min-file-size-bytes", options.min_file_size_bytes, 0);
-  reader.read("max-file-size-bytes", options.max_file_size_bytes);
-  reader.read("min-input-files", options.min_input_files);
-  reader.read("rewrite-all", options.rewrite_all);
-  reader.read("max-file-group-size-bytes", options.max_file_group_size_bytes);
-  reader.read("partial-progress.enabled", options.partial_progress);
+  read_grouping(reader, options);
   reader.read("convert-equality-deletes", options.convert_equality_deletes);
   reader.finish();
 }

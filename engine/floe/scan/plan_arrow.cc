@@ -1,10 +1,10 @@
 #include <arrow/api.h>
 #include <arrow/compute/api_vector.h>
-#include <arrow/compute/initialize.h>
 
 #include <unordered_map>
 #include <utility>
 
+#include "floe/arrow_compute.h"
 #include "floe/arrow_status.h"
 #include "floe/scan/partition.h"
 #include "floe/scan/scan.h"
@@ -208,8 +208,7 @@ class PlanReader final : public arrow::RecordBatchReader {
 }  // namespace
 
 std::unique_ptr<arrow::RecordBatchReader> to_arrow(const ScanPlan& plan, NextPart next) {
-  static const arrow::Status initialized = arrow::compute::Initialize();
-  check(initialized, "Arrow's compute functions");
+  initialize_compute();
   return std::make_unique<PlanReader>(plan, std::move(next));
 }
 

@@ -3,7 +3,6 @@
 
 #include <arrow/api.h>
 #include <arrow/compute/api_vector.h>
-#include <arrow/compute/initialize.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -12,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "floe/arrow_compute.h"
 #include "floe/arrow_status.h"
 #include "floe/expression/random_data.h"
 #include "floe/file/arrow_schema.h"
@@ -141,7 +141,7 @@ struct TestTable {
 inline std::shared_ptr<arrow::Table> by_position(const std::shared_ptr<arrow::Table>& rows) {
   using arrow::compute::SortKey;
   const arrow::compute::SortOptions order({SortKey("_file"), SortKey("_pos")});
-  check(arrow::compute::Initialize(), "sort");
+  initialize_compute();
   const auto indices = check(arrow::compute::SortIndices(rows, order), "sort");
   return check(check(arrow::compute::Take(rows, indices), "sort").table()->CombineChunks(), "sort");
 }

@@ -101,6 +101,30 @@ def test_in_steps_that_other_processes_run(catalog: FloeCatalog) -> None:
     assert files(table) == 4
 
 
+def test_a_commit_that_is_done_again_changes_nothing(table: FloeTable) -> None:
+    plan = table.maintenance.plan_rewrite()
+    results = [task.run() for task in plan.tasks]
+    assert plan.commit(results).commits == 1
+    before = (ids(table), table.metadata_location)
+    again = plan.commit(results)
+    assert (again.commits, again.rewritten_data_files_count) == (0, 0)
+    assert (ids(table.refresh()), table.metadata_location) == before
+
+
+def test_passwords_stay_behind_when_tasks_travel(tmp_path: Path) -> None:
+    catalog = load_catalog("m", type="in-memory", warehouse=f"file://{tmp_path}", **{"s3.secret-access-key": "geheim"})
+    catalog.create_namespace("ns")
+    table = catalog.create_table("ns.t", SCHEMA)
+    for first in range(0, 50, 10):
+        table.append(rows(first))
+    (task,) = table.maintenance.plan_rewrite().tasks
+    assert b"geheim" not in pickle.dumps(task)
+    assert b"geheim" not in task.to_bytes()
+    travelled = RewriteTask.from_bytes(task.to_bytes(), table.config)
+    assert table.maintenance.commit_rewrite([travelled.run()]).rewritten_data_files_count == 5
+    assert ids(table) == list(range(50))
+
+
 def test_rows_deleted_meanwhile_stay_deleted(table: FloeTable) -> None:
     plan = table.maintenance.plan_rewrite()
     results = [task.run() for task in plan.tasks]

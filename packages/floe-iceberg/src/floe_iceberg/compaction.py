@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 import pyarrow as pa
 from pyiceberg.expressions import BooleanExpression
 from pyiceberg.table.refs import MAIN_BRANCH
+from pyiceberg.typedef import EMPTY_DICT
 
 import floe_engine
 from floe_iceberg.errors import InvalidArgumentError
 from floe_iceberg.expression import filter_json
 from floe_iceberg.state import TableState
+from floe_iceberg.telemetry import operation
 
 if TYPE_CHECKING:
     from floe_engine._core import RewriteCounts
@@ -71,15 +73,35 @@ class RewritePositionDeleteFilesResult:
 
 
 class RewriteTask:
-    """A group of data files to be written again, in any process: tasks pickle.
+    """A group of data files to be written again, in any process: by its bytes, or pickled, which is the same.
+
+    Passwords and keys do not go with it: who runs it brings its own. Bytes say which files are read and where files are
+    written, so take them only from where you would take a file's location from.
 
     Example:
         >>> results = [task.run() for task in plan.tasks]  # doctest: +SKIP
     """
 
-    def __init__(self, task: floe_engine.RewriteTask, properties: Mapping[str, str]) -> None:
+    def __init__(self, task: floe_engine.RewriteTask, properties: Mapping[str, str] = EMPTY_DICT) -> None:
         self._task = task
         self._properties = dict(properties)
+
+    @classmethod
+    def from_bytes(cls, data: bytes, properties: Mapping[str, str] = EMPTY_DICT) -> RewriteTask:
+        """The task that ``to_bytes`` made these of.
+
+        Args:
+            data: The bytes.
+            properties: How to reach the table's files, such as keys of an object store.
+
+        Raises:
+            CorruptFileError: They are no task.
+        """
+        return cls(floe_engine.RewriteTask.from_bytes(data), properties)
+
+    def to_bytes(self) -> bytes:
+        """What ``from_bytes`` takes, in any process and on any machine that reaches the table's files."""
+        return self._task.to_bytes()
 
     @property
     def input_files(self) -> int:
@@ -108,14 +130,10 @@ class RewriteTask:
         return self._task.run(self._properties, memory)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _task_of, (self._task.to_bytes(), self._properties)
+        return type(self).from_bytes, (self.to_bytes(),)
 
     def __repr__(self) -> str:
         return f"<RewriteTask: {self.input_files} files of {self.input_bytes:,} bytes>"
-
-
-def _task_of(task: bytes, properties: Mapping[str, str]) -> RewriteTask:
-    return RewriteTask(floe_engine.RewriteTask.from_bytes(task), properties)
 
 
 class RewritePlan:
@@ -200,8 +218,10 @@ def rewrite(
     table: FloeTable, asked: _Request, memory: int | None, progress: Callable[[str, int, int], object] | None
 ) -> RewriteDataFilesResult:
     since = table._state
-    handle, counts = floe_engine.rewrite_data_files(since.handle, **asked, memory=memory, progress=progress)
-    table._move_to(TableState(table.catalog, table.name(), handle), since)
+    with operation("rewrite_data_files", table._full_name) as span:
+        handle, counts = floe_engine.rewrite_data_files(since.handle, **asked, memory=memory, progress=progress)
+        table._move_to(TableState(table.catalog, table.name(), handle), since)
+        span.set_attribute("files.rewritten", counts["rewritten_data_files"])
     return _result(counts)
 
 
@@ -213,8 +233,10 @@ def plan(table: FloeTable, asked: _Request) -> RewritePlan:
 
 def commit(table: FloeTable, results: Iterable[bytes]) -> RewriteDataFilesResult:
     since = table._state
-    handle, counts = floe_engine.commit_rewrite(since.handle, list(results))
-    table._move_to(TableState(table.catalog, table.name(), handle), since)
+    with operation("commit_rewrite", table._full_name) as span:
+        handle, counts = floe_engine.commit_rewrite(since.handle, list(results))
+        table._move_to(TableState(table.catalog, table.name(), handle), since)
+        span.set_attribute("files.rewritten", counts["rewritten_data_files"])
     return _result(counts)
 
 
@@ -227,15 +249,16 @@ def rewrite_deletes(
     snapshot_properties: Mapping[str, str],
 ) -> RewritePositionDeleteFilesResult:
     since = table._state
-    handle, counts = floe_engine.rewrite_position_deletes(
-        since.handle,
-        options={name: option_text(name, value) for name, value in options.items()},
-        filter_json=filter_json(where),
-        case_sensitive=case_sensitive,
-        branch=branch or MAIN_BRANCH,
-        snapshot_properties=snapshot_properties,
-    )
-    table._move_to(TableState(table.catalog, table.name(), handle), since)
+    with operation("rewrite_position_delete_files", table._full_name):
+        handle, counts = floe_engine.rewrite_position_deletes(
+            since.handle,
+            options={name: option_text(name, value) for name, value in options.items()},
+            filter_json=filter_json(where),
+            case_sensitive=case_sensitive,
+            branch=branch or MAIN_BRANCH,
+            snapshot_properties=snapshot_properties,
+        )
+        table._move_to(TableState(table.catalog, table.name(), handle), since)
     return RewritePositionDeleteFilesResult(
         rewritten_delete_files_count=counts["rewritten_delete_files"],
         added_delete_files_count=counts["added_delete_files"],

@@ -11,7 +11,7 @@ import pyarrow as pa
 from pyiceberg.expressions import BooleanExpression
 from pyiceberg.table.maintenance import MaintenanceTable
 from pyiceberg.table.update.snapshot import ExpireSnapshots
-from pyiceberg.typedef import EMPTY_DICT, Identifier
+from pyiceberg.typedef import EMPTY_DICT
 
 import floe_engine
 from floe_iceberg import compaction
@@ -24,6 +24,7 @@ from floe_iceberg.compaction import (
 )
 from floe_iceberg.errors import InvalidArgumentError
 from floe_iceberg.state import TableState
+from floe_iceberg.telemetry import operation
 from floe_iceberg.transaction import commits_elsewhere
 
 if TYPE_CHECKING:
@@ -233,7 +234,7 @@ class FloeMaintenance(MaintenanceTable):
         )
         counts = done["counts"]
         return ExpireSnapshotsResult(
-            table=_name(self.tbl.name()),
+            table=self.tbl._full_name,
             dry_run=dry_run,
             snapshots=done["snapshots"],
             refs=done["refs"],
@@ -377,10 +378,6 @@ class FloeMaintenance(MaintenanceTable):
         return compaction.rewrite_deletes(self.tbl, options, where, branch, case_sensitive, snapshot_properties)
 
 
-def _name(identifier: Identifier) -> str:
-    return ".".join(identifier)
-
-
 def _files(listed: list[tuple[str, str, int]]) -> pa.Table:
     names = ("location", "kind", "size")
     columns = [[file[i] for file in listed] for i in range(3)]
@@ -394,12 +391,14 @@ def _expire(table: FloeTable, **options: object) -> ExpiryCounts:
     """Runs it in the engine, and moves the table to what came of it."""
     refuse_elsewhere(table, "expiry of snapshots")
     since = table._state
-    handle, counts = floe_engine.expire_snapshots(since.handle, **options)  # type: ignore[arg-type]
-    table._move_to(TableState(table.catalog, table.name(), handle), since)
+    with operation("expire_snapshots", table._full_name) as span:
+        handle, counts = floe_engine.expire_snapshots(since.handle, **options)  # type: ignore[arg-type]
+        table._move_to(TableState(table.catalog, table.name(), handle), since)
+        span.set_attribute("expired.count", len(counts["snapshots"]))
     return counts
 
 
 def refuse_elsewhere(table: FloeTable, what: str) -> None:
     """Raises NotImplementedError where commits go to a ``commit_table`` that is not the engine's."""
     if commits_elsewhere(table.catalog):
-        raise NotImplementedError(f"{_name(table.name())}: {what} commits in the engine, not by another catalog")
+        raise NotImplementedError(f"{table._full_name}: {what} commits in the engine, not by another catalog")

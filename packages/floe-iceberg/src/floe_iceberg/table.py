@@ -27,7 +27,7 @@ from floe_iceberg.append_scan import FloeIncrementalAppendScan
 from floe_iceberg.changes import RowChanges, check_names
 from floe_iceberg.errors import InvalidArgumentError, NotFoundError
 from floe_iceberg.inspect import FloeInspect
-from floe_iceberg.maintenance import FloeMaintenance
+from floe_iceberg.maintenance import FloeMaintenance, to_milliseconds
 from floe_iceberg.metrics import StorageMetrics, storage_metrics
 from floe_iceberg.partition import FloeUpdateSpec
 from floe_iceberg.scan import FloeScan
@@ -252,13 +252,10 @@ class FloeTable(RowChanges, Table):
         return None if found is None else self.snapshot_by_id(found)
 
     def _snapshot_as_of(self, moment: int | dt.datetime) -> int:
-        if isinstance(moment, dt.datetime):
-            if moment.tzinfo is None:
-                raise InvalidArgumentError(f"as_of={moment} has no time zone, so it is no moment: add one, such as UTC")
-            moment = (moment - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(milliseconds=1)
-        found = self._state.handle.snapshot_as_of(moment)
+        time_ms = to_milliseconds(moment, "as_of")
+        found = self._state.handle.snapshot_as_of(time_ms)
         if found is None:
-            raise NotFoundError(f"{self._full_name}: there was no snapshot yet at {moment} ms")
+            raise NotFoundError(f"{self._full_name}: there was no snapshot yet at {time_ms} ms")
         return found
 
     def _snapshot_of_ref(self, ref: str) -> int:
