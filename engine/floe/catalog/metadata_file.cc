@@ -62,7 +62,7 @@ std::string trimmed(std::string_view text) {
 // "<folder>/<stem>.metadata.json", or one of the names that it has compressed.
 std::optional<std::string> existing(Io& io, const std::string& folder, const std::string& stem) {
   for (const char* extension : {".metadata.json", ".gz.metadata.json", ".metadata.json.gz"}) {
-    std::string location = folder + "/" + stem + extension;
+    std::string location = fmt::format("{}/{}{}", folder, stem, extension);
     if (io.exists(location)) return location;
   }
   return std::nullopt;

@@ -2,8 +2,6 @@
 #include <arrow/buffer.h>
 #include <fmt/format.h>
 
-#include <map>
-#include <set>
 #include <utility>
 
 #include "floe/avro/encoding.h"
@@ -108,7 +106,7 @@ RewriteJobPtr read_job(Reader& in) {
 
 // --- files, as manifests -------------------------------------------------------------------------------------------
 
-void add_manifest(Writer& out, std::string_view name, std::pair<std::string, ManifestFile> written) {
+void add_manifest(Writer& out, std::string_view name, const std::pair<std::string, ManifestFile>& written) {
   out.add(name);
   out.add(static_cast<int64_t>(written.second.partition_spec_id));
   out.add(static_cast<int64_t>(written.second.content));
@@ -157,24 +155,6 @@ ManifestPart read_part(Reader& in) {
   return part;
 }
 
-// The delete files that apply to files of the task.
-std::vector<ManifestPart> deletes_of(const RewriteTask& task) {
-  std::vector<ManifestPart> parts;
-  if (!task.deletes) return parts;
-  std::map<uint32_t, std::set<uint32_t>> found;  // entries by part
-  for (const ManifestPart& part : task.files) {
-    DeleteFinder finder(*task.deletes, *part.reader, part.manifest);
-    for (const uint32_t entry : part.entries) {
-      for (const DeleteEntry& file : finder.find(entry).files()) found[file.part].insert(file.entry);
-    }
-  }
-  for (const auto& [part, entries] : found) {
-    parts.push_back({task.deletes->parts()[part].reader, task.deletes->parts()[part].manifest, {}});
-    parts.back().entries.assign(entries.begin(), entries.end());
-  }
-  return parts;
-}
-
 const Type& type_of(const RewriteJob& job, int32_t field_id) {
   const Field* field = find_field(*current_schema(job.table), field_id);
   if (!field) avro::corrupt("a column of the Z-order is not in the table");
@@ -212,7 +192,10 @@ std::string to_bytes(const RewriteTask& task) {
     }
   });
   out.add_all(task.files, [&](const ManifestPart& part) { add_part(out, *task.job, part); });
-  out.add_all(deletes_of(task), [&](const ManifestPart& part) { add_part(out, *task.job, part); });
+  std::vector<const ManifestPart*> data;
+  for (const ManifestPart& part : task.files) data.push_back(&part);
+  const auto deletes = task.deletes ? applied_deletes(*task.deletes, data) : std::vector<ManifestPart>();
+  out.add_all(deletes, [&](const ManifestPart& part) { add_part(out, *task.job, part); });
   return out.take();
 }
 

@@ -154,8 +154,8 @@ struct RewriteCounts {
 // Puts what the tasks of one plan wrote in the place of what they read, as one snapshot, and adds to `counts`. Of
 // several results of one group the first is taken; results that were committed before are left out, so that a step
 // which was killed may be done again. Returns the table with it. Files of results that are not committed are removed,
-// unless some snapshot of the table has them: after any exception but CommitStateUnknown, those of all. Throws ConflictFound for groups in conflict;
-// with partial progress these are left out instead, and are failures in `counts`.
+// unless some snapshot of the table has them: after any exception but CommitStateUnknown, those of all. Throws
+// ConflictFound for groups in conflict; with partial progress these are left out instead, and are failures in `counts`.
 LoadedTable commit_rewrite(Catalog& catalog, const LoadedTable& base, std::vector<RewriteResult> results,
                            RewriteCounts& counts, const arrow::StopToken& stop = arrow::StopToken::Unstoppable());
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <set>
 #include <utility>
 
 #include "floe/error.h"
@@ -336,6 +337,25 @@ void DeleteFinder::check_partition(const DeleteEntry& file, size_t entry) {
       "within one",
       index_.manifest(file).file_path[file.entry], manifest_->file_path[entry], index_.manifest(file).spec_id,
       manifest_->spec_id));
+}
+
+std::vector<ManifestPart> applied_deletes(const DeleteIndex& index, const std::vector<const ManifestPart*>& data) {
+  std::set<DeleteEntry> applied;
+  for (const ManifestPart* part : data) {
+    DeleteFinder finder(index, *part->reader, part->manifest);
+    for (const uint32_t entry : part->entries) {
+      for (const DeleteEntry& file : finder.find(entry).files()) applied.insert(file);
+    }
+  }
+  std::vector<ManifestPart> parts;
+  uint32_t previous = 0;
+  for (const DeleteEntry& file : applied) {
+    const ManifestPart& from = index.parts()[file.part];
+    if (parts.empty() || file.part != previous) parts.push_back({from.reader, from.manifest, {}});
+    previous = file.part;
+    parts.back().entries.push_back(file.entry);
+  }
+  return parts;
 }
 
 }  // namespace floe

@@ -154,4 +154,8 @@ class DeleteFinder {
   const DeleteIndex::Scope* scope_ = nullptr;  // of `scope_key_`
 };
 
+// The delete files of the index that apply to these entries of data manifests, by the index's parts; each once. Throws
+// as DeleteFinder does.
+std::vector<ManifestPart> applied_deletes(const DeleteIndex& index, const std::vector<const ManifestPart*>& data);
+
 }  // namespace floe

@@ -91,27 +91,6 @@ std::string write_part(const TableMetadata& table, const ManifestPart& part, con
   return writer.finish("task", 0).first;
 }
 
-// The delete files that apply to the plan's data files, as parts of the index.
-std::vector<ManifestPart> applied_deletes(const ScanPlan& plan) {
-  if (!plan.deletes) return {};
-  std::set<DeleteEntry> applied;
-  for (const ScanPlan::Part& part : plan.parts) {
-    DeleteFinder finder(*plan.deletes, *part.reader, part.manifest);
-    for (const uint32_t entry : part.entries) {
-      for (const DeleteEntry& file : finder.find(entry).files()) applied.insert(file);
-    }
-  }
-  std::vector<ManifestPart> parts;
-  uint32_t previous = 0;
-  for (const DeleteEntry& file : applied) {
-    const ManifestPart& from = plan.deletes->parts()[file.part];
-    if (parts.empty() || file.part != previous) parts.push_back({from.reader, from.manifest, {}});
-    previous = file.part;
-    parts.back().entries.push_back(file.entry);
-  }
-  return parts;
-}
-
 void write_splits(const ScanPlan::Part& part, json::Writer& header) {
   if (part.splits.empty()) return;
   header.key("splits");
@@ -148,7 +127,9 @@ std::string write_parts(const TableMetadata& table, const ScanPlan& plan, json::
   header.end_array();
   header.key("deletes");
   header.begin_array();
-  for (const ManifestPart& part : applied_deletes(plan)) {
+  std::vector<const ManifestPart*> data;
+  for (const ScanPlan::Part& part : plan.parts) data.push_back(&part);
+  for (const ManifestPart& part : plan.deletes ? applied_deletes(*plan.deletes, data) : std::vector<ManifestPart>()) {
     const auto stats = delete_stats(part);
     std::set<int32_t> all;
     for (const ColumnStats& column : stats->columns) all.insert(column.field_id);

@@ -7,8 +7,7 @@
 int main(int argc, char** argv) try {
   if (argc != 2) return 2;
   const std::string folder = argv[1];
-  auto catalog =
-      floe::open_catalog("flights", {{"uri", "sqlite:///" + folder + ".db"}, {"warehouse", "file://" + folder}});
+  auto catalog = floe::open_catalog("flights", {{"uri", "sqlite:///" + folder + ".db"}, {"warehouse", "file://" + folder}});
   catalog->create_namespace({"flights"});
   const floe::Schema schema{.fields = {{.id = 1, .name = "carrier", .type = floe::primitive(floe::TypeKind::kString)},
                                        {.id = 2, .name = "dep_delay", .type = floe::primitive(floe::TypeKind::kLong)}}};
