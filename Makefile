@@ -6,6 +6,9 @@ JOBS ?= $(shell nproc)
 BIN := .venv/bin
 export CMAKE_BUILD_PARALLEL_LEVEL := $(JOBS)
 
+# One server of each kind for all tests of a run.
+WITH_SERVERS := testing/fixtures/postgresql run testing/fixtures/mysql run testing/fixtures/iceberg-rest run
+
 PYPROJECTS := engine/pyproject.toml packages/floe-core/pyproject.toml packages/floe-iceberg/pyproject.toml
 ENGINE_SOURCES := $(shell find engine -name build -prune -o -type f \( -name '*.cc' -o -name '*.h' -o -name '*.cpp' \
 	-o -name '*.py' -o -name '*.pyi' -o -name '*.cmake*' -o -name 'CMake*' -o -name 'pyproject.toml' \) -print)
@@ -50,6 +53,17 @@ build/.packages: .venv/.installed $(PYPROJECTS)
 .PHONY: build
 build: build/.engine build/.packages ## the engine and the Python packages, into .venv
 
+# Iceberg's Java behind the REST protocol, for tests.
+build/iceberg-rest/.ready: build/.debian-test testing/fixtures/iceberg_rest/pom.xml testing/fixtures/iceberg_rest/LoopbackRestServer.java
+	@echo "Installing Iceberg's REST reference server into build/iceberg-rest (80 MB)"
+	@mvn --quiet --batch-mode -f testing/fixtures/iceberg_rest/pom.xml dependency:copy-dependencies \
+		-DincludeScope=runtime -DoutputDirectory=$(CURDIR)/build/iceberg-rest/lib
+	@javac -nowarn -cp 'build/iceberg-rest/lib/*' -d build/iceberg-rest/classes testing/fixtures/iceberg_rest/LoopbackRestServer.java
+	@touch $@
+
+.PHONY: iceberg-rest
+iceberg-rest: build/iceberg-rest/.ready ## what the tests of REST catalogs need
+
 # --- what people run ------------------------------------------------------------------------------------------------
 
 # Iceberg's Java, the judge of the tests marked slow.
@@ -69,25 +83,22 @@ spark: build/spark/.ready ## what the tests that ask Spark need
 demo: build ## the flights that left New York in 2013, as an Iceberg table
 	@$(BIN)/python examples/flights.py
 
-# One server of each kind for all tests of a run.
-WITH_DATABASES := testing/fixtures/postgresql run testing/fixtures/mysql run
-
 .PHONY: test
-test: build build/.debian-test ## all tests: C++ (ctest), then Python (pytest)
-	$(WITH_DATABASES) ctest --test-dir build/release --output-on-failure --parallel $(JOBS)
-	$(WITH_DATABASES) $(BIN)/python -m pytest
+test: build build/.debian-test iceberg-rest ## all tests: C++ (ctest), then Python (pytest)
+	$(WITH_SERVERS) ctest --test-dir build/release --output-on-failure --parallel $(JOBS)
+	$(WITH_SERVERS) $(BIN)/python -m pytest
 
 .PHONY: test-all
 test-all: test lint sanitize fuzz spark ## test, and what takes longer: lint, sanitizers, fuzzing, slow tests
-	FLOE_TEST_COMMITS=25 $(WITH_DATABASES) ctest --test-dir build/release --output-on-failure -R Concurrent
-	$(WITH_DATABASES) $(BIN)/python -m pytest -m slow
+	FLOE_TEST_COMMITS=25 $(WITH_SERVERS) ctest --test-dir build/release --output-on-failure -R Concurrent
+	$(WITH_SERVERS) $(BIN)/python -m pytest -m slow
 
 .PHONY: sanitize
-sanitize: build build/.debian-dev build/.debian-test ## the C++ tests under AddressSanitizer and UBSan
+sanitize: build build/.debian-dev build/.debian-test iceberg-rest ## the C++ tests under AddressSanitizer and UBSan
 	cmake -S engine --preset sanitize >/dev/null
 	cmake --build build/sanitize
 	LSAN_OPTIONS=suppressions=$(CURDIR)/testing/sanitizers/leaks.txt:print_suppressions=0 \
-		$(WITH_DATABASES) ctest --test-dir build/sanitize --output-on-failure --parallel $(JOBS)
+		$(WITH_SERVERS) ctest --test-dir build/sanitize --output-on-failure --parallel $(JOBS)
 
 FUZZ_SECONDS ?= 60
 .PHONY: fuzz

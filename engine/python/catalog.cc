@@ -9,12 +9,14 @@
 
 #include <string>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "floe/catalog/catalog.h"
 #include "floe/error.h"
 #include "floe/table.h"
+#include "interrupt.h"
 
 namespace nb = nanobind;
 
@@ -36,22 +38,53 @@ Levels to_levels(const TableIdentifier& table) {
   return levels;
 }
 
+// Catalogs may be at the other end of a network: Ctrl-C reaches whoever waits for one.
+template <typename F>
+auto waiting(F&& ask) {
+  arrow::StopSource stop;
+  if constexpr (std::is_void_v<decltype(ask())>) {
+    Call(stop).run(ask);
+  } else {
+    return interruptible(stop, ask);
+  }
+}
+
+NewTable new_table(const std::string& schema_json, const std::string& spec_json, const std::string& sort_order_json,
+                   std::string location, Properties properties) {
+  return {.schema = schema_from_json(schema_json),
+          .spec = partition_spec_from_json(spec_json),
+          .sort_order = sort_order_from_json(sort_order_json),
+          .location = std::move(location),
+          .properties = std::move(properties)};
+}
+
 Table create_table(const CatalogPtr& catalog, Levels identifier, const std::string& schema_json,
                    const std::string& spec_json, const std::string& sort_order_json, std::string location,
                    Properties properties) {
-  NewTable definition{.schema = schema_from_json(schema_json),
-                      .spec = partition_spec_from_json(spec_json),
-                      .sort_order = sort_order_from_json(sort_order_json),
-                      .location = std::move(location),
-                      .properties = std::move(properties)};
-  return Table::create(catalog, to_identifier(std::move(identifier)), std::move(definition));
+  return waiting([&] {
+    return Table::create(
+        catalog, to_identifier(std::move(identifier)),
+        new_table(schema_json, spec_json, sort_order_json, std::move(location), std::move(properties)));
+  });
+}
+
+Table stage_table(const CatalogPtr& catalog, Levels identifier, const std::string& schema_json,
+                  const std::string& spec_json, const std::string& sort_order_json, std::string location,
+                  Properties properties) {
+  return waiting([&] {
+    return Table(catalog, catalog->stage_table(to_identifier(std::move(identifier)),
+                                               new_table(schema_json, spec_json, sort_order_json, std::move(location),
+                                                         std::move(properties))));
+  });
 }
 
 Table commit(const CatalogPtr& catalog, Levels identifier, const std::string& requirements_json,
              const std::string& updates_json) {
-  const TableCommit changes{.requirements = requirements_from_json(requirements_json),
-                            .updates = updates_from_json(updates_json)};
-  return {catalog, catalog->commit(to_identifier(std::move(identifier)), changes)};
+  return waiting([&] {
+    const TableCommit changes{.requirements = requirements_from_json(requirements_json),
+                              .updates = updates_from_json(updates_json)};
+    return Table(catalog, catalog->commit(to_identifier(std::move(identifier)), changes));
+  });
 }
 
 // A table at a state that the caller describes: for metadata that PyIceberg staged and no catalog has.
@@ -69,64 +102,104 @@ Table table_from_metadata(const CatalogPtr& catalog, Levels identifier, std::str
 void bind_catalog(nb::module_& m) {
   using nogil = nb::call_guard<nb::gil_scoped_release>;
 
-  m.def("open_catalog", &open_catalog, nb::arg("name"), nb::arg("properties"), nogil(),
-        "Opens the catalog that the properties describe.");
+  m.def(
+      "open_catalog",
+      [](const std::string& name, const Properties& properties) {
+        return waiting([&] { return open_catalog(name, properties); });
+      },
+      nb::arg("name"), nb::arg("properties"), "Opens the catalog that the properties describe.");
 
   m.def("open_table", &Table::open, nb::arg("location"), nb::arg("properties"), nogil(),
         "Opens a table without its catalog, for reading, by its metadata file or its folder.");
 
   nb::class_<Catalog>(m, "Catalog", "Which tables there are. Safe to use from many threads.")
       .def_prop_ro("name", [](const Catalog& self) { return self.name(); })
-      .def("create_namespace", &Catalog::create_namespace, nb::arg("namespace"), nb::arg("properties"), nogil())
-      .def("drop_namespace", &Catalog::drop_namespace, nb::arg("namespace"), nogil())
-      .def("namespace_exists", &Catalog::namespace_exists, nb::arg("namespace"), nogil())
-      .def("list_namespaces", &Catalog::list_namespaces, nb::arg("parent"), nogil())
-      .def("load_namespace_properties", &Catalog::load_namespace_properties, nb::arg("namespace"), nogil())
+      .def_prop_ro("properties", [](const Catalog& self) { return self.properties(); })
+      .def(
+          "create_namespace",
+          [](Catalog& self, const Namespace& ns, const Properties& properties) {
+            waiting([&] { self.create_namespace(ns, properties); });
+          },
+          nb::arg("namespace"), nb::arg("properties"))
+      .def(
+          "drop_namespace", [](Catalog& self, const Namespace& ns) { waiting([&] { self.drop_namespace(ns); }); },
+          nb::arg("namespace"))
+      .def(
+          "namespace_exists",
+          [](Catalog& self, const Namespace& ns) { return waiting([&] { return self.namespace_exists(ns); }); },
+          nb::arg("namespace"))
+      .def(
+          "list_namespaces",
+          [](Catalog& self, const Namespace& parent) { return waiting([&] { return self.list_namespaces(parent); }); },
+          nb::arg("parent"))
+      .def(
+          "load_namespace_properties",
+          [](Catalog& self, const Namespace& ns) {
+            return waiting([&] { return self.load_namespace_properties(ns); });
+          },
+          nb::arg("namespace"))
       .def(
           "update_namespace_properties",
           [](Catalog& self, const Namespace& ns, const Levels& removals, const Properties& updates) {
-            NamespaceUpdate done = self.update_namespace_properties(ns, removals, updates);
+            NamespaceUpdate done = waiting([&] { return self.update_namespace_properties(ns, removals, updates); });
             return std::make_tuple(std::move(done.removed), std::move(done.updated), std::move(done.missing));
           },
-          nb::arg("namespace"), nb::arg("removals"), nb::arg("updates"), nogil())
+          nb::arg("namespace"), nb::arg("removals"), nb::arg("updates"))
       .def("create_table", &create_table, nb::arg("identifier"), nb::arg("schema_json"), nb::arg("spec_json"),
-           nb::arg("sort_order_json"), nb::arg("location"), nb::arg("properties"), nogil())
+           nb::arg("sort_order_json"), nb::arg("location"), nb::arg("properties"))
+      .def("stage_table", &stage_table, nb::arg("identifier"), nb::arg("schema_json"), nb::arg("spec_json"),
+           nb::arg("sort_order_json"), nb::arg("location"), nb::arg("properties"))
       .def(
           "register_table",
           [](const CatalogPtr& self, Levels identifier, const std::string& metadata_location) {
-            return Table(self, self->register_table(to_identifier(std::move(identifier)), metadata_location));
+            return waiting([&] {
+              return Table(self, self->register_table(to_identifier(std::move(identifier)), metadata_location));
+            });
           },
-          nb::arg("identifier"), nb::arg("metadata_location"), nogil())
+          nb::arg("identifier"), nb::arg("metadata_location"))
       .def(
           "load_table",
           [](const CatalogPtr& self, Levels identifier) {
-            return Table::load(self, to_identifier(std::move(identifier)));
+            return waiting([&] { return Table::load(self, to_identifier(std::move(identifier))); });
           },
-          nb::arg("identifier"), nogil())
+          nb::arg("identifier"))
       .def("table_from_metadata", &table_from_metadata, nb::arg("identifier"), nb::arg("metadata_location"),
            nb::arg("metadata_json"), nb::arg("config"), nogil())
       .def(
           "table_exists",
-          [](Catalog& self, Levels identifier) { return self.table_exists(to_identifier(std::move(identifier))); },
-          nb::arg("identifier"), nogil())
+          [](Catalog& self, Levels identifier) {
+            return waiting([&] { return self.table_exists(to_identifier(std::move(identifier))); });
+          },
+          nb::arg("identifier"))
       .def(
           "list_tables",
           [](Catalog& self, const Namespace& ns) {
             std::vector<Levels> tables;
-            for (const TableIdentifier& table : self.list_tables(ns)) tables.push_back(to_levels(table));
+            for (const TableIdentifier& table : waiting([&] { return self.list_tables(ns); })) {
+              tables.push_back(to_levels(table));
+            }
             return tables;
           },
-          nb::arg("namespace"), nogil())
+          nb::arg("namespace"))
       .def(
-          "drop_table", [](Catalog& self, Levels identifier) { self.drop_table(to_identifier(std::move(identifier))); },
-          nb::arg("identifier"), nogil())
+          "drop_table",
+          [](Catalog& self, Levels identifier) {
+            waiting([&] { self.drop_table(to_identifier(std::move(identifier))); });
+          },
+          nb::arg("identifier"))
+      .def(
+          "purge_table",
+          [](Catalog& self, Levels identifier) {
+            waiting([&] { self.purge_table(to_identifier(std::move(identifier))); });
+          },
+          nb::arg("identifier"))
       .def(
           "rename_table",
           [](Catalog& self, Levels from, Levels to) {
-            self.rename_table(to_identifier(std::move(from)), to_identifier(std::move(to)));
+            waiting([&] { self.rename_table(to_identifier(std::move(from)), to_identifier(std::move(to))); });
           },
-          nb::arg("from_identifier"), nb::arg("to_identifier"), nogil())
-      .def("commit", &commit, nb::arg("identifier"), nb::arg("requirements_json"), nb::arg("updates_json"), nogil());
+          nb::arg("from_identifier"), nb::arg("to_identifier"))
+      .def("commit", &commit, nb::arg("identifier"), nb::arg("requirements_json"), nb::arg("updates_json"));
 }
 
 }  // namespace floe::python

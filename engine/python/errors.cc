@@ -7,6 +7,7 @@
 #include <string>
 #include <type_traits>
 
+#include "floe/catalog/catalog.h"
 #include "floe/error.h"
 
 namespace nb = nanobind;
@@ -30,7 +31,7 @@ struct Known {
 };
 
 // The most derived first.
-std::array<Known, 16> known_errors = {{
+std::array<Known, 18> known_errors = {{
     {"NoSuchTable", &is<NoSuchTable>},
     {"NoSuchNamespace", &is<NoSuchNamespace>},
     {"NotFound", &is<NotFound>},
@@ -44,6 +45,8 @@ std::array<Known, 16> known_errors = {{
     {"InvalidArgument", &is<InvalidArgument>},
     {"NotSupported", &is<NotSupported>},
     {"CorruptFile", &is<CorruptFile>},
+    {"Unauthorized", &is<Unauthorized>},
+    {"Forbidden", &is<Forbidden>},
     {"IoError", &is<IoError>},
     {"Cancelled", &is<Cancelled>},
     {"Error", &is<Error>},

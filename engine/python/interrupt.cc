@@ -7,6 +7,8 @@
 #include <optional>
 #include <thread>
 
+#include "floe/stop.h"
+
 namespace nb = nanobind;
 
 namespace floe::python {
@@ -49,6 +51,7 @@ void Call::run(const std::function<void()>& work) {
   {
     const nb::gil_scoped_release nogil;
     std::thread worker([&] {
+      const StopScope scope(stop_.token());
       try {
         work();
       } catch (...) {

@@ -13,8 +13,8 @@
 namespace floe::python {
 
 // One call. The work runs on a thread of its own without the GIL, while the calling thread waits in slices of 100 ms
-// and lets Python handle its signals. When a handler raises (Ctrl-C), the work is told to stop through `stop`, waited
-// for, and the handler's exception goes on, whatever the work ended with.
+// and lets Python handle its signals. When a handler raises (Ctrl-C), the work is told to stop through `stop`, which is
+// also its thread's StopScope, waited for, and the handler's exception goes on, whatever the work ended with.
 class Call {
  public:
   explicit Call(arrow::StopSource& stop) : stop_(stop) {}

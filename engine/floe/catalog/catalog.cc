@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "floe/catalog/rest_catalog.h"
 #include "floe/catalog/sql_catalog.h"
 #include "floe/error.h"
 
@@ -33,9 +34,18 @@ std::string to_string(const TableIdentifier& table) {
   return table.ns.empty() ? table.name : fmt::format("{}.{}", to_string(table.ns), table.name);
 }
 
+LoadedTable Catalog::stage_table(const TableIdentifier& table, NewTable) {
+  throw NotSupported(fmt::format("catalog {} cannot stage a new table: {}", name(), to_string(table)));
+}
+
+void Catalog::purge_table(const TableIdentifier& table) {
+  throw NotSupported(fmt::format("catalog {} removes no files: drop table {} instead", name(), to_string(table)));
+}
+
 CatalogPtr open_catalog(const std::string& name, const Properties& properties) {
   const std::string type = type_of(name, properties);
   if (type == "sql") return open_sql_catalog(name, properties);
+  if (type == "rest") return open_rest_catalog(name, properties);
   if (type == "in-memory") {
     // As PyIceberg has it: a SQLite database that lives and dies with the catalog.
     Properties in_memory = properties;
@@ -44,7 +54,7 @@ CatalogPtr open_catalog(const std::string& name, const Properties& properties) {
     return open_sql_catalog(name, in_memory);
   }
   throw NotSupported(
-      fmt::format("catalog {}: type \"{}\" is not supported, only \"sql\" and \"in-memory\"", name, type));
+      fmt::format("catalog {}: type \"{}\" is not supported, only \"sql\", \"rest\" and \"in-memory\"", name, type));
 }
 
 }  // namespace floe

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "floe/error.h"
 #include "floe/io/io.h"
 #include "floe/spec/table_metadata.h"
 #include "floe/spec/table_update.h"
@@ -29,12 +30,21 @@ struct LoadedTable {
   Properties config;  // what the catalog says about access to the table's files
 };
 
+// A catalog's server does not know who asks, or knows and does not let them.
+class Unauthorized : public IoError {
+  using IoError::IoError;
+};
+class Forbidden : public IoError {
+  using IoError::IoError;
+};
+
 struct NamespaceUpdate {
   std::vector<std::string> removed, updated, missing;
 };
 
 // Every method throws NoSuchNamespace, NoSuchTable, NamespaceAlreadyExists, TableAlreadyExists or NamespaceNotEmpty
-// naming the identifier, InvalidArgument for identifiers that cannot be, IoError when the catalog cannot be reached.
+// naming the identifier, InvalidArgument for identifiers that cannot be, IoError when the catalog cannot be reached,
+// Unauthorized, Forbidden. What changes something throws CommitStateUnknown when the answer of a REST catalog is lost.
 class Catalog {
  public:
   virtual ~Catalog() = default;
@@ -52,11 +62,14 @@ class Catalog {
 
   // `table.location` empty: the namespace's "location" property, else below the warehouse.
   virtual LoadedTable create_table(const TableIdentifier& table, NewTable definition) = 0;
+  // What create_table would make, without making it; a commit with AssertCreate does. There is no metadata file yet.
+  virtual LoadedTable stage_table(const TableIdentifier& table, NewTable definition);
   virtual LoadedTable register_table(const TableIdentifier& table, const std::string& metadata_location) = 0;
   virtual LoadedTable load_table(const TableIdentifier& table) = 0;
   virtual bool table_exists(const TableIdentifier& table) = 0;
   virtual std::vector<TableIdentifier> list_tables(const Namespace& ns) = 0;
   virtual void drop_table(const TableIdentifier& table) = 0;  // the files stay
+  virtual void purge_table(const TableIdentifier& table);     // and the catalog's server removes the files
   virtual void rename_table(const TableIdentifier& from, const TableIdentifier& to) = 0;
 
   // One attempt. Checks the requirements against the table as it is now, applies the updates, writes the new metadata
@@ -70,9 +83,9 @@ class Catalog {
 };
 using CatalogPtr = std::shared_ptr<Catalog>;
 
-// Opens the catalog that the properties describe: "type" = "sql" or "in-memory" ("uri" and "warehouse" as in PyIceberg;
-// without a type, "sqlite:" URIs are "sql"). Throws InvalidArgument for what is missing, NotSupported by name for the
-// rest.
+// Opens the catalog that the properties describe: "type" = "sql", "rest" or "in-memory" ("uri" and "warehouse" as in
+// PyIceberg; without a type, the scheme of "uri" says it). Throws InvalidArgument for what is missing, NotSupported by
+// name for the rest.
 CatalogPtr open_catalog(const std::string& name, const Properties& properties);
 
 }  // namespace floe

@@ -1,23 +1,18 @@
 // For tests: a database for a catalog, of each kind that a SQL catalog may be in, and another program's view of it.
 #pragma once
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <libpq-fe.h>
 #include <soci/soci.h>
 #include <sqlite3.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <cstdlib>
-#include <filesystem>
 #include <memory>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "floe/catalog/sql_dialect.h"
+#include "floe/catalog/test_service.h"
 #include "floe/spec/table_metadata.h"
 
 namespace floe {
@@ -29,58 +24,6 @@ inline std::string name_of(Database database) {
 }
 
 constexpr Database kAllDatabases[] = {Database::kSqlite, Database::kPostgresql, Database::kMysql};
-
-// A server that lives as long as this: that of an environment variable, else one of this process's own, which a script
-// of testing/fixtures starts, and stops when this process ends, however it does.
-class DatabaseServer {
- public:
-  DatabaseServer(const char* variable, const char* name) {
-    if (const char* given = std::getenv(variable)) {
-      url_ = given;
-      return;
-    }
-    const auto script = std::filesystem::path(__FILE__).parent_path() / "../../../testing/fixtures" / name;
-    int in[2], out[2];
-    if (::pipe2(in, O_CLOEXEC) != 0 || ::pipe2(out, O_CLOEXEC) != 0) throw std::runtime_error("pipe");
-    pid_ = ::fork();
-    if (pid_ == 0) {
-      ::dup2(in[0], STDIN_FILENO);
-      ::dup2(out[1], STDOUT_FILENO);
-      ::execl(script.c_str(), script.c_str(), "serve", nullptr);
-      ::_exit(127);
-    }
-    ::close(in[0]);
-    ::close(out[1]);
-    stdin_ = in[1];
-    for (char c; ::read(out[0], &c, 1) == 1 && c != '\n';) url_ += c;
-    ::close(out[0]);
-    if (url_.empty()) throw std::runtime_error(fmt::format("{} did not start a server", script.string()));
-  }
-  DatabaseServer(const DatabaseServer&) = delete;
-  DatabaseServer& operator=(const DatabaseServer&) = delete;
-  ~DatabaseServer() {
-    if (pid_ < 0) return;
-    ::close(stdin_);
-    ::waitpid(pid_, nullptr, 0);
-  }
-
-  const std::string& url() const { return url_; }
-
- private:
-  std::string url_;
-  pid_t pid_ = -1;
-  int stdin_ = -1;
-};
-
-inline const std::string& postgresql_url() {
-  static const DatabaseServer server("FLOE_TEST_POSTGRESQL", "postgresql");
-  return server.url();
-}
-
-inline const std::string& mysql_url() {
-  static const DatabaseServer server("FLOE_TEST_MYSQL", "mysql");
-  return server.url();
-}
 
 // Runs statements as another program would.
 class Stranger {

@@ -7,6 +7,7 @@
 #include "floe/spec/json_codec.h"
 #include "floe/spec/snapshot_json.h"
 #include "floe/spec/table_metadata.h"
+#include "floe/spec/table_metadata_json.h"
 
 namespace floe {
 
@@ -264,13 +265,15 @@ void write_logs(json::Writer& out, const TableMetadata& metadata) {
 TableMetadata parse_table_metadata(std::string_view bytes, const std::string& file) {
   const std::string text = is_gzip(bytes) ? gunzip(bytes, file) : std::string();
   const json::Document document(is_gzip(bytes) ? std::string_view(text) : bytes, file);
-  const Node root = document.root();
+  return json::table_metadata_from_node(document.root(), file);
+}
 
+TableMetadata json::table_metadata_from_node(const Node& root, const std::string& document) {
   TableMetadata metadata;
   const Node version = root.at("format-version");
   metadata.format_version = version.int32();
   if (metadata.format_version > kLatestFormatVersion) {
-    throw NotSupported(fmt::format("{}: format-version {} is later than {}, the last one known here", file,
+    throw NotSupported(fmt::format("{}: format-version {} is later than {}, the last one known here", document,
                                    metadata.format_version, kLatestFormatVersion));
   }
   if (metadata.format_version < 1) version.fail("is less than 1");

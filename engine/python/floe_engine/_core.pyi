@@ -548,6 +548,10 @@ class Catalog:
 
     @property
     def name(self) -> str: ...
+    @property
+    def properties(self) -> dict[str, str]:
+        """What it was opened with; of a REST catalog also what its server adds and replaces."""
+
     def create_namespace(self, namespace: Sequence[str], properties: Mapping[str, str]) -> None: ...
     def drop_namespace(self, namespace: Sequence[str]) -> None: ...
     def namespace_exists(self, namespace: Sequence[str]) -> bool: ...
@@ -567,6 +571,21 @@ class Catalog:
         location: str,
         properties: Mapping[str, str],
     ) -> Table: ...
+    def stage_table(
+        self,
+        identifier: Sequence[str],
+        schema_json: str,
+        spec_json: str,
+        sort_order_json: str,
+        location: str,
+        properties: Mapping[str, str],
+    ) -> Table:
+        """What ``create_table`` would make, which a commit with ``assert-create`` makes.
+
+        Raises:
+            NotSupported: It is not a REST catalog.
+        """
+
     def register_table(self, identifier: Sequence[str], metadata_location: str) -> Table: ...
     def load_table(self, identifier: Sequence[str]) -> Table: ...
     def table_from_metadata(
@@ -578,6 +597,13 @@ class Catalog:
     def list_tables(self, namespace: Sequence[str]) -> list[list[str]]: ...
     def drop_table(self, identifier: Sequence[str]) -> None:
         """Forgets the table. Its files stay."""
+
+    def purge_table(self, identifier: Sequence[str]) -> None:
+        """Forgets the table; the catalog's server removes its files.
+
+        Raises:
+            NotSupported: It is not a REST catalog.
+        """
 
     def rename_table(self, from_identifier: Sequence[str], to_identifier: Sequence[str]) -> None: ...
     def commit(self, identifier: Sequence[str], requirements_json: str, updates_json: str) -> Table:
@@ -594,6 +620,8 @@ def open_catalog(name: str, properties: Mapping[str, str]) -> Catalog:
     Raises:
         InvalidArgument: A property is missing or wrong.
         NotSupported: The engine has no such type of catalog.
+        Unauthorized: The catalog's server does not know who asks.
+        IoError: The catalog cannot be reached.
     """
 
 def open_table(location: str, properties: Mapping[str, str]) -> Table:

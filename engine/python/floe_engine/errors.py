@@ -66,5 +66,13 @@ class IoError(Error, OSError):
     """The store or the operating system failed: permission, space, connection."""
 
 
+class Unauthorized(IoError):
+    """A catalog's server does not know who asks."""
+
+
+class Forbidden(IoError):
+    """A catalog's server does not let them."""
+
+
 class Cancelled(Error):
     """The call was stopped. Nothing was committed."""

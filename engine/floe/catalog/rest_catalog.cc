@@ -1,0 +1,418 @@
+#include "floe/catalog/rest_catalog.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <mutex>
+#include <tuple>
+#include <utility>
+
+#include "floe/catalog/rest_session.h"
+#include "floe/error.h"
+#include "floe/spec/json.h"
+#include "floe/spec/json_writer.h"
+#include "floe/spec/snapshot_json.h"
+#include "floe/spec/table_metadata_json.h"
+
+namespace floe {
+
+namespace {
+
+constexpr std::string_view kNamespaces = "/v1/{prefix}/namespaces";
+constexpr std::string_view kNamespace = "/v1/{prefix}/namespaces/{namespace}";
+constexpr std::string_view kNamespaceProperties = "/v1/{prefix}/namespaces/{namespace}/properties";
+constexpr std::string_view kTables = "/v1/{prefix}/namespaces/{namespace}/tables";
+constexpr std::string_view kTable = "/v1/{prefix}/namespaces/{namespace}/tables/{table}";
+constexpr std::string_view kRegister = "/v1/{prefix}/namespaces/{namespace}/register";
+constexpr std::string_view kRename = "/v1/{prefix}/tables/rename";
+
+using json::Node;
+
+void require_levels(const Namespace& ns) {
+  if (ns.empty()) throw NoSuchNamespace("Namespace does not exist: the empty one");
+  if (std::ranges::find(ns, "") != ns.end()) {
+    throw NoSuchNamespace(fmt::format("Namespace \"{}\" has an empty level", to_string(ns)));
+  }
+}
+
+void require_name(const TableIdentifier& table) {
+  require_levels(table.ns);
+  if (table.name.empty()) throw InvalidArgument("a table needs a name");
+}
+
+std::vector<std::string> strings_of(const Node& root, std::string_view key) {
+  std::vector<std::string> items;
+  if (const auto array = root.find(key)) {
+    array->for_each([&](const Node& item) { items.emplace_back(item.string()); });
+  }
+  return items;
+}
+
+template <typename List>
+void write_strings(json::Writer& out, std::string_view key, const List& items) {
+  out.key(key);
+  out.begin_array();
+  for (const std::string& item : items) out.value(item);
+  out.end_array();
+}
+
+void write_properties(json::Writer& out, std::string_view key, const Properties& properties) {
+  out.key(key);
+  json::write(out, properties);
+}
+
+void write_identifier(json::Writer& out, std::string_view key, const TableIdentifier& table) {
+  out.key(key);
+  out.begin_object();
+  write_strings(out, "namespace", table.ns);
+  out.member("name", table.name);
+  out.end_object();
+}
+
+// What the answer says about access to the table's files. Of credentials for parts of the store, those for the longest
+// prefix of the table's location come before what is said for all.
+Properties access_of(const Node& root, const std::string& location) {
+  Properties config;
+  if (const auto given = root.find("config")) config = json::properties_from_node(*given);
+  size_t longest = 0;
+  Properties chosen;
+  if (const auto credentials = root.find("storage-credentials")) {
+    credentials->for_each([&](const Node& item) {
+      const std::string_view prefix = item.at("prefix").string();
+      if (!location.starts_with(prefix) || prefix.size() < longest) return;
+      longest = prefix.size();
+      chosen = json::properties_from_node(item.at("config"));
+    });
+  }
+  for (auto& [key, value] : chosen) config.insert_or_assign(key, value);
+  return config;
+}
+
+// What cannot be a table, whatever the server would let pass.
+void refuse_impossible(NewTable definition) {
+  if (definition.location.empty()) definition.location = "file:/wherever/the/server/puts/it";
+  new_table_metadata(definition);
+}
+
+class RestCatalog : public Catalog {
+ public:
+  RestCatalog(std::string name, const Properties& properties) : name_(std::move(name)), session_(name_, properties) {
+    page_size_ = int_property(session_.properties(), "rest-page-size", 0);
+    if (page_size_ < 0) throw InvalidArgument("rest-page-size is a number of entries");
+  }
+
+  const std::string& name() const override { return name_; }
+  const Properties& properties() const override { return session_.properties(); }
+
+  void create_namespace(const Namespace& ns, const Properties& properties) override;
+  void drop_namespace(const Namespace& ns) override;
+  bool namespace_exists(const Namespace& ns) override;
+  std::vector<Namespace> list_namespaces(const Namespace& parent) override;
+  Properties load_namespace_properties(const Namespace& ns) override;
+  NamespaceUpdate update_namespace_properties(const Namespace& ns, const std::vector<std::string>& removals,
+                                              const Properties& updates) override;
+
+  LoadedTable create_table(const TableIdentifier& table, NewTable definition) override;
+  LoadedTable stage_table(const TableIdentifier& table, NewTable definition) override;
+  LoadedTable register_table(const TableIdentifier& table, const std::string& metadata_location) override;
+  LoadedTable load_table(const TableIdentifier& table) override;
+  bool table_exists(const TableIdentifier& table) override;
+  std::vector<TableIdentifier> list_tables(const Namespace& ns) override;
+  void drop_table(const TableIdentifier& table) override { drop(table, false); }
+  void purge_table(const TableIdentifier& table) override { drop(table, true); }
+  void rename_table(const TableIdentifier& from, const TableIdentifier& to) override;
+  LoadedTable commit(const TableIdentifier& table, const TableCommit& commit) override;
+  IoPtr io(const LoadedTable& table) override;
+
+ private:
+  LoadedTable create(const TableIdentifier& table, const NewTable& definition, bool staged);
+  void drop(const TableIdentifier& table, bool purge);
+  LoadedTable table_of(const TableIdentifier& table, const HttpAnswer& answer);
+  // Calls `visit(root)` with each answer that is one page of a list.
+  template <typename F>
+  void for_each_page(std::string_view path, const Namespace& ns, const std::string& query, F&& visit);
+  json::Document parse(const HttpAnswer& answer, const std::string& what) const {
+    return {answer.body, fmt::format("catalog {}: the server's answer about {}", name_, what)};
+  }
+  void remember(const LoadedTable& table);
+  void recall(LoadedTable& table);
+
+  const std::string name_;
+  RestSession session_;
+  int64_t page_size_ = 0;
+
+  // The answer to a commit has the new metadata, but not what the one to loading the table says about access.
+  static constexpr size_t kRemembered = 1000;
+  std::mutex mutex_;
+  std::map<std::string, Properties> access_;  // by the table's uuid
+};
+
+// --- namespaces ---
+
+void RestCatalog::create_namespace(const Namespace& ns, const Properties& properties) {
+  require_levels(ns);
+  json::Writer out;
+  out.begin_object();
+  write_strings(out, "namespace", ns);
+  write_properties(out, "properties", properties);
+  out.end_object();
+  session_.call({.method = "POST",
+                 .path = kNamespaces,
+                 .about = {ns, ""},
+                 .query = {},
+                 .body = json::finish(out, "the namespace's properties")});
+}
+
+void RestCatalog::drop_namespace(const Namespace& ns) {
+  require_levels(ns);
+  session_.call({.method = "DELETE", .path = kNamespace, .about = {ns, ""}, .query = {}, .body = {}});
+}
+
+bool RestCatalog::namespace_exists(const Namespace& ns) {
+  require_levels(ns);
+  const std::string_view method = session_.has("HEAD", kNamespace) ? "HEAD" : "GET";
+  return session_.exists({.method = method, .path = kNamespace, .about = {ns, ""}, .query = {}, .body = {}});
+}
+
+template <typename F>
+void RestCatalog::for_each_page(std::string_view path, const Namespace& ns, const std::string& query, F&& visit) {
+  std::string token;
+  do {
+    std::string page = "pageToken=" + url_encode(token);
+    if (page_size_ > 0) page += fmt::format("&pageSize={}", page_size_);
+    if (!query.empty()) page = query + "&" + page;
+    const json::Document document =
+        parse(session_.call({.method = "GET", .path = path, .about = {ns, ""}, .query = page, .body = {}}),
+              ns.empty() ? "its namespaces" : "namespace " + to_string(ns));
+    visit(document.root());
+    const auto next = document.root().find("next-page-token");
+    std::string following = next ? std::string(next->string()) : "";
+    if (!following.empty() && following == token) next->fail("is the page that it follows: the list would never end");
+    token = std::move(following);
+  } while (!token.empty());
+}
+
+std::vector<Namespace> RestCatalog::list_namespaces(const Namespace& parent) {
+  if (!parent.empty()) require_levels(parent);
+  std::vector<Namespace> children;
+  const std::string query = parent.empty() ? "" : "parent=" + session_.encode(parent);
+  for_each_page(kNamespaces, parent, query, [&](const Node& root) {
+    root.at("namespaces").for_each([&](const Node& item) {
+      Namespace ns;
+      item.for_each([&](const Node& level) { ns.emplace_back(level.string()); });
+      children.push_back(std::move(ns));
+    });
+  });
+  return children;
+}
+
+Properties RestCatalog::load_namespace_properties(const Namespace& ns) {
+  require_levels(ns);
+  const json::Document document =
+      parse(session_.call({.method = "GET", .path = kNamespace, .about = {ns, ""}, .query = {}, .body = {}}),
+            "namespace " + to_string(ns));
+  const auto properties = document.root().find("properties");
+  return properties ? json::properties_from_node(*properties) : Properties{};
+}
+
+NamespaceUpdate RestCatalog::update_namespace_properties(const Namespace& ns, const std::vector<std::string>& removals,
+                                                         const Properties& updates) {
+  require_levels(ns);
+  for (const std::string& name : removals) {
+    if (updates.contains(name)) throw InvalidArgument(fmt::format("property {} is to be set and removed", name));
+  }
+  json::Writer out;
+  out.begin_object();
+  write_strings(out, "removals", removals);
+  write_properties(out, "updates", updates);
+  out.end_object();
+  const json::Document document = parse(session_.call({.method = "POST",
+                                                       .path = kNamespaceProperties,
+                                                       .about = {ns, ""},
+                                                       .query = {},
+                                                       .body = json::finish(out, "the namespace's properties")}),
+                                        "namespace " + to_string(ns));
+  const Node root = document.root();
+  return {.removed = strings_of(root, "removed"),
+          .updated = strings_of(root, "updated"),
+          .missing = strings_of(root, "missing")};
+}
+
+// --- tables ---
+
+LoadedTable RestCatalog::table_of(const TableIdentifier& table, const HttpAnswer& answer) {
+  const std::string what = "table " + to_string(table);
+  const json::Document document = parse(answer, what);
+  const Node root = document.root();
+  LoadedTable loaded{.identifier = table, .metadata_location = {}, .metadata = nullptr, .config = {}};
+  if (const auto location = root.find("metadata-location")) loaded.metadata_location = location->string();
+  const std::string& name = loaded.metadata_location.empty() ? what : loaded.metadata_location;
+  loaded.metadata = std::make_shared<const TableMetadata>(json::table_metadata_from_node(root.at("metadata"), name));
+  loaded.config = access_of(root, loaded.metadata->location);
+  return loaded;
+}
+
+void RestCatalog::remember(const LoadedTable& table) {
+  const std::lock_guard lock(mutex_);
+  if (access_.size() >= kRemembered) access_.clear();
+  access_.insert_or_assign(table.metadata->table_uuid, table.config);
+}
+
+void RestCatalog::recall(LoadedTable& table) {
+  const std::lock_guard lock(mutex_);
+  const auto known = access_.find(table.metadata->table_uuid);
+  if (known != access_.end()) table.config = known->second;
+}
+
+LoadedTable RestCatalog::create(const TableIdentifier& table, const NewTable& definition, bool staged) {
+  require_name(table);
+  refuse_impossible(definition);
+  json::Writer out;
+  out.begin_object();
+  out.member("name", table.name);
+  if (!definition.location.empty()) out.member("location", definition.location);
+  out.key("schema");
+  out.raw(to_json(definition.schema));
+  out.key("partition-spec");
+  out.raw(to_json(definition.spec));
+  out.key("write-order");
+  out.raw(to_json(definition.sort_order));
+  out.member("stage-create", staged);
+  write_properties(out, "properties", definition.properties);
+  out.end_object();
+  LoadedTable created = table_of(table, session_.call({.method = "POST",
+                                                       .path = kTables,
+                                                       .about = table,
+                                                       .query = {},
+                                                       .body = json::finish(out, "table " + to_string(table))}));
+  remember(created);
+  return created;
+}
+
+LoadedTable RestCatalog::create_table(const TableIdentifier& table, NewTable definition) {
+  return create(table, definition, false);
+}
+
+LoadedTable RestCatalog::stage_table(const TableIdentifier& table, NewTable definition) {
+  return create(table, definition, true);
+}
+
+LoadedTable RestCatalog::register_table(const TableIdentifier& table, const std::string& metadata_location) {
+  require_name(table);
+  json::Writer out;
+  out.begin_object();
+  out.member("name", table.name);
+  out.member("metadata-location", metadata_location);
+  out.end_object();
+  LoadedTable registered = table_of(table, session_.call({.method = "POST",
+                                                          .path = kRegister,
+                                                          .about = table,
+                                                          .query = {},
+                                                          .body = json::finish(out, "table " + to_string(table))}));
+  remember(registered);
+  return registered;
+}
+
+LoadedTable RestCatalog::load_table(const TableIdentifier& table) {
+  if (table.ns.empty() || table.name.empty()) {
+    throw NoSuchTable(fmt::format("Table does not exist: {}", to_string(table)));
+  }
+  LoadedTable loaded = table_of(
+      table, session_.call({.method = "GET", .path = kTable, .about = table, .query = "snapshots=all", .body = {}}));
+  remember(loaded);
+  return loaded;
+}
+
+bool RestCatalog::table_exists(const TableIdentifier& table) {
+  if (table.ns.empty() || table.name.empty()) return false;
+  const std::string_view method = session_.has("HEAD", kTable) ? "HEAD" : "GET";
+  return session_.exists({.method = method, .path = kTable, .about = table, .query = {}, .body = {}});
+}
+
+std::vector<TableIdentifier> RestCatalog::list_tables(const Namespace& ns) {
+  require_levels(ns);
+  std::vector<TableIdentifier> tables;
+  for_each_page(kTables, ns, "", [&](const Node& root) {
+    root.at("identifiers").for_each([&](const Node& item) {
+      TableIdentifier& table = tables.emplace_back();
+      item.at("namespace").for_each([&](const Node& level) { table.ns.emplace_back(level.string()); });
+      table.name = item.at("name").string();
+    });
+  });
+  return tables;
+}
+
+void RestCatalog::drop(const TableIdentifier& table, bool purge) {
+  if (table.ns.empty() || table.name.empty()) {
+    throw NoSuchTable(fmt::format("Table does not exist: {}", to_string(table)));
+  }
+  session_.call({.method = "DELETE",
+                 .path = kTable,
+                 .about = table,
+                 .query = fmt::format("purgeRequested={}", purge),
+                 .body = {}});
+}
+
+void RestCatalog::rename_table(const TableIdentifier& from, const TableIdentifier& to) {
+  require_name(to);
+  if (from.ns.empty() || from.name.empty()) {
+    throw NoSuchTable(fmt::format("Table does not exist: {}", to_string(from)));
+  }
+  json::Writer out;
+  out.begin_object();
+  write_identifier(out, "source", from);
+  write_identifier(out, "destination", to);
+  out.end_object();
+  session_.call({.method = "POST",
+                 .path = kRename,
+                 .about = from,
+                 .query = {},
+                 .body = json::finish(out, "table " + to_string(from))});
+}
+
+// The format version in which a snapshot that the commit adds is written: that of an upgrade in it, else the latest,
+// whose fields are those that the snapshot has.
+int32_t format_version_of(const TableCommit& commit) {
+  int32_t version = kLatestFormatVersion;
+  for (const TableUpdate& update : commit.updates) {
+    if (const auto* upgrade = std::get_if<UpgradeFormatVersion>(&update)) version = upgrade->format_version;
+  }
+  return version;
+}
+
+LoadedTable RestCatalog::commit(const TableIdentifier& table, const TableCommit& commit) {
+  require_name(table);
+  json::Writer out;
+  out.begin_object();
+  write_identifier(out, "identifier", table);
+  out.key("requirements");
+  out.raw(to_json(commit.requirements));
+  out.key("updates");
+  out.raw(to_json(commit.updates, format_version_of(commit)));
+  out.end_object();
+  const HttpAnswer answer = session_.call(
+      {.method = "POST", .path = kTable, .about = table, .query = {}, .body = json::finish(out, to_string(table))});
+  LoadedTable committed;
+  try {
+    committed = table_of(table, answer);
+  } catch (const Error& error) {  // it is done, but this is not how to learn what the table is now
+    throw CommitStateUnknown(error.what());
+  }
+  recall(committed);
+  return committed;
+}
+
+IoPtr RestCatalog::io(const LoadedTable& table) {
+  Properties access = session_.properties();
+  for (const auto& [key, value] : table.config) access.insert_or_assign(key, value);
+  return make_io(access);
+}
+
+}  // namespace
+
+CatalogPtr open_rest_catalog(const std::string& name, const Properties& properties) {
+  return std::make_shared<RestCatalog>(name, properties);
+}
+
+}  // namespace floe

@@ -1,0 +1,182 @@
+// For tests: an HTTP server on loopback that answers as the test says, also badly, and can pass requests on to a real
+// one: a proxy that breaks things.
+#pragma once
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "floe/catalog/http.h"
+
+namespace floe {
+
+struct TestRequest {
+  std::string method, target;                  // "GET", "/v1/config?warehouse=w"
+  std::map<std::string, std::string> headers;  // by name in lower case
+  std::string body;
+  int on_connection = 0;  // how many came before it on its connection
+};
+
+struct TestAnswer {
+  int status = 200;
+  std::string body;
+  HttpHeaders headers;
+  enum { kWhole, kNone, kCut } delivery = kWhole;  // kNone: the connection closes instead; kCut: amid the body
+};
+
+class TestHttpServer {
+ public:
+  using Handler = std::function<TestAnswer(const TestRequest&)>;  // called by several threads at once
+
+  explicit TestHttpServer(Handler handler) : handler_(std::move(handler)) {
+    listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t length = sizeof(address);
+    auto* const name = reinterpret_cast<sockaddr*>(&address);
+    if (::bind(listener_, name, length) != 0 || ::listen(listener_, 64) != 0 ||
+        ::getsockname(listener_, name, &length) != 0) {
+      throw std::runtime_error("no loopback port");
+    }
+    port_ = ntohs(address.sin_port);
+    acceptor_ = std::thread([this] { accept_all(); });
+  }
+  TestHttpServer(const TestHttpServer&) = delete;
+  TestHttpServer& operator=(const TestHttpServer&) = delete;
+  ~TestHttpServer() {
+    stop_ = true;
+    acceptor_.join();
+    for (std::thread& thread : connections_) thread.join();
+    ::close(listener_);
+  }
+
+  std::string url() const { return fmt::format("http://127.0.0.1:{}", port_); }
+  int connections() const { return static_cast<int>(connections_.size()); }
+
+  std::vector<TestRequest> requests() const {
+    const std::lock_guard lock(mutex_);
+    return requests_;
+  }
+  // Waits until so many came.
+  void wait_for_requests(size_t count) const {
+    while (requests().size() < count) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+
+ private:
+  bool wait_readable(int socket) const {
+    while (!stop_) {
+      pollfd ready{socket, POLLIN, 0};
+      if (::poll(&ready, 1, 20) > 0) return true;
+    }
+    return false;
+  }
+
+  void accept_all() {
+    while (wait_readable(listener_)) {
+      const int socket = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
+      if (socket < 0) continue;
+      connections_.emplace_back([this, socket] {
+        serve(socket);
+        ::close(socket);
+      });
+    }
+  }
+
+  void serve(int socket) {
+    std::string buffer;
+    const auto read_more = [&] {
+      char bytes[16384];
+      if (!wait_readable(socket)) return false;
+      const ssize_t count = ::recv(socket, bytes, sizeof(bytes), 0);
+      if (count > 0) buffer.append(bytes, static_cast<size_t>(count));
+      return count > 0;
+    };
+    for (int number = 0;; ++number) {
+      size_t head = 0;
+      while ((head = buffer.find("\r\n\r\n")) == std::string::npos) {
+        if (!read_more()) return;
+      }
+      TestRequest request = parse_head(buffer.substr(0, head + 2));
+      request.on_connection = number;
+      const auto length = request.headers.find("content-length");
+      const size_t body = length == request.headers.end() ? 0 : std::stoul(length->second);
+      while (buffer.size() < head + 4 + body) {
+        if (!read_more()) return;
+      }
+      request.body = buffer.substr(head + 4, body);
+      buffer.erase(0, head + 4 + body);
+      {
+        const std::lock_guard lock(mutex_);
+        requests_.push_back(request);
+      }
+      const TestAnswer answer = handler_(request);
+      if (answer.delivery == TestAnswer::kNone) return;
+      std::string text = fmt::format("HTTP/1.1 {} Test\r\nContent-Length: {}\r\n", answer.status, answer.body.size());
+      for (const auto& [name, value] : answer.headers) text += fmt::format("{}: {}\r\n", name, value);
+      text += "\r\n";
+      if (request.method != "HEAD") text += answer.body;
+      if (answer.delivery == TestAnswer::kCut) text.resize(text.size() - (answer.body.size() + 1) / 2);
+      for (size_t sent = 0; sent < text.size();) {
+        const ssize_t count = ::send(socket, text.data() + sent, text.size() - sent, MSG_NOSIGNAL);
+        if (count <= 0) return;
+        sent += static_cast<size_t>(count);
+      }
+      if (answer.delivery == TestAnswer::kCut) return;
+    }
+  }
+
+  static TestRequest parse_head(const std::string& head) {
+    TestRequest request;
+    const size_t first = head.find(' ');
+    const size_t second = head.find(' ', first + 1);
+    request.method = head.substr(0, first);
+    request.target = head.substr(first + 1, second - first - 1);
+    for (size_t start = head.find("\r\n") + 2; start < head.size();) {
+      const size_t end = head.find("\r\n", start);
+      const size_t colon = head.find(':', start);
+      std::string name = head.substr(start, colon - start);
+      for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+      const size_t value = std::min(head.find_first_not_of(' ', colon + 1), end);
+      request.headers[name] = head.substr(value, end - value);
+      start = end + 2;
+    }
+    return request;
+  }
+
+  Handler handler_;
+  int listener_ = -1;
+  int port_ = 0;
+  std::atomic<bool> stop_{false};
+  mutable std::mutex mutex_;
+  std::vector<TestRequest> requests_;
+  std::vector<std::thread> connections_;  // of the acceptor's until it has ended
+  std::thread acceptor_;
+};
+
+// The answer of the server at `url` to a request that came here.
+inline TestAnswer pass_on(const TestRequest& request, const std::string& url) {
+  HttpClient client(HttpOptions{.retries = 0});
+  HttpRequest onward{.method = request.method, .url = url + request.target, .body = request.body, .repeatable = false};
+  for (const char* name : {"authorization", "content-type"}) {
+    const auto found = request.headers.find(name);
+    if (found != request.headers.end()) onward.headers.emplace_back(name, found->second);
+  }
+  const HttpAnswer answer = client.send(onward);
+  return {.status = answer.status, .body = answer.body, .headers = {{"Content-Type", "application/json"}}};
+}
+
+}  // namespace floe
