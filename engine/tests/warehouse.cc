@@ -53,8 +53,10 @@ std::set<std::string> Warehouse::files(const Table& table) const {
 }
 
 std::string local_path(const std::string& location) {
-  constexpr std::string_view kScheme = "file://";
-  return location.starts_with(kScheme) ? location.substr(kScheme.size()) : location;
+  for (const std::string_view scheme : {"file://", "file:"}) {  // the latter is Hadoop's
+    if (location.starts_with(scheme)) return location.substr(scheme.size());
+  }
+  return location;
 }
 
 std::set<std::string> referenced_files(const Table& table) {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -273,8 +274,9 @@ def test_errors_put_in_the_place_of_others_must_fit() -> None:
 
 
 def test_every_error_of_the_header_has_its_class() -> None:
-    header = (Path(__file__).parents[2] / "engine/floe/error.h").read_text()
-    names = {line.split()[1] for line in header.splitlines() if line.startswith("class ")}
+    folder = Path(__file__).parents[2] / "engine/floe"
+    headers = [(folder / name).read_text() for name in ("error.h", "catalog/catalog.h")]
+    names = {name for header in headers for name in re.findall(r"^class (\w+) : public", header, re.MULTILINE)}
     assert names == {name for name, value in vars(floe_engine.errors).items() if inspect.isclass(value)}
 
 

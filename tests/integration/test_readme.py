@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -31,6 +32,18 @@ def test_ten_lines_of_python_run_as_printed(tmp_path: Path) -> None:
 
 def test_ten_lines_of_cpp_are_those_that_the_consumer_test_builds() -> None:
     assert block("cpp") == (ROOT / "engine/tests/consumer/quickstart.cc").read_text()
+
+
+def test_ten_lines_on_a_rest_catalog_run_as_printed(rest_server: str) -> None:
+    page = (ROOT / "docs/rest-catalogs.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    here = re.sub(r"polaris = .*", f'polaris = {{"uri": "{rest_server}"}}', code)
+    here = here.replace("flights", f"f{uuid.uuid4().hex}")
+    assert rest_server in here
+    done = subprocess.run([sys.executable, "-c", here], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "{'carrier': 'AA', 'dep_delay': 61}" in done.stdout
+    assert "{'carrier': 'DL', 'dep_delay': 75}" in done.stdout
 
 
 def test_every_command_is_in_the_makefile() -> None:

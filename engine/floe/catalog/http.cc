@@ -7,7 +7,6 @@
 #include <array>
 #include <charconv>
 #include <cstdlib>
-#include <cstring>
 #include <ctime>
 #include <exception>
 #include <filesystem>
@@ -280,7 +279,7 @@ size_t HttpClient::Connection::on_send(char* to, size_t size, size_t count, void
   auto& me = *static_cast<Connection*>(self);
   me.last_activity_ = Clock::now();
   const size_t bytes = std::min(size * count, me.request_->body.size() - me.sent_);
-  std::memcpy(to, me.request_->body.data() + me.sent_, bytes);
+  std::copy_n(me.request_->body.data() + me.sent_, bytes, to);
   me.sent_ += bytes;
   return bytes;
 }
@@ -364,7 +363,7 @@ HttpAnswer HttpClient::Connection::send(const HttpRequest& request) {
   const auto add = [&](const std::string& line) {
     curl_slist* const longer = curl_slist_append(headers.get(), line.c_str());
     if (longer == nullptr) throw std::bad_alloc();
-    headers.release();
+    (void)headers.release();  // it is the head of the longer one
     headers.reset(longer);
   };
   for (const auto& [name, value] : request.headers) {

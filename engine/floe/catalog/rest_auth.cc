@@ -93,7 +93,9 @@ RestAuth::RestAuth(const Properties& properties, const std::string& uri, HttpHea
       headers_(std::move(headers)),
       whose_(std::move(whose)),
       http_(http) {
-  if (!given_token_.empty()) keep(given_token_, std::nullopt);
+  if (given_token_.empty()) return;
+  keep(given_token_, std::nullopt);
+  if (expiry_) due_ = *expiry_ - kLongestMargin;  // nobody knows how long it was to last
 }
 
 bool RestAuth::is_as(const RestAuth& other) const {

@@ -489,20 +489,39 @@ std::string web_token(int64_t expiry) {
   return "h." + digits + ".s";
 }
 
-TEST(RestAuthorization, AGivenTokenIsUsedAndExchangedBeforeItExpires) {
-  std::vector<std::string> seen;
-  std::mutex mutex;
+// The tokens that requests had, "exchange" before those that asked for another one.
+std::vector<std::string> tokens_seen(const std::string& given, const TestAnswer& to_exchange, Properties more = {}) {
   TestHttpServer server([&](const TestRequest& request) {
-    const std::lock_guard lock(mutex);
-    seen.push_back(request.headers.at("authorization"));
-    if (request.target == "/v1/oauth/tokens") return TestAnswer{.body = R"({"access_token":"exchanged"})"};
+    if (request.target == "/v1/oauth/tokens") return to_exchange;
     return TestAnswer{.body = request.target.starts_with("/v1/config") ? "{}" : R"({"namespaces":[]})"};
   });
+  more.emplace("token", given);
+  open_catalog("prod", rest(server.url(), more))->list_namespaces();
+  std::vector<std::string> seen;
+  for (const TestRequest& request : server.requests()) {
+    const std::string token = request.headers.at("authorization").substr(7);
+    if (request.target == "/v1/oauth/tokens") {
+      EXPECT_THAT(request.body, AllOf(HasSubstr("grant-type%3Atoken-exchange"), HasSubstr("subject_token=" + token)));
+      seen.push_back("exchange " + token);
+    } else {
+      seen.push_back(token);
+    }
+  }
+  return seen;
+}
+
+TEST(RestAuthorization, AGivenTokenIsUsedAndExchangedBeforeItExpires) {
+  const TestAnswer exchanged{.body = R"({"access_token":"new"})"};
+  EXPECT_THAT(tokens_seen("opaque", exchanged), ElementsAre("opaque", "opaque"));
   const std::string lasting = web_token(now_ms() / 1000 + 100'000);
-  open_catalog("prod", rest(server.url(), {{"token", lasting}}))->list_namespaces();
-  open_catalog("prod", rest(server.url(), {{"token", "opaque"}}))->list_namespaces();
-  EXPECT_THAT(seen, ElementsAre("Bearer " + lasting, "Bearer " + lasting, "Bearer opaque", "Bearer opaque"));
-  EXPECT_EQ(count_tokens(server), 0);
+  EXPECT_THAT(tokens_seen(lasting, exchanged), ElementsAre(lasting, lasting));
+  const std::string ending = web_token(now_ms() / 1000 + 200);
+  EXPECT_THAT(tokens_seen(ending, exchanged), ElementsAre("exchange " + ending, "new", "new"));
+  EXPECT_THAT(tokens_seen(ending, exchanged, {{"token-refresh-enabled", "false"}}), ElementsAre(ending, ending));
+  // Who cannot exchange it uses it for as long as it lasts, and does not ask again at once.
+  EXPECT_THAT(tokens_seen(ending, {.status = 404}), ElementsAre("exchange " + ending, ending, ending));
+  const std::string over = web_token(now_ms() / 1000 - 1);
+  EXPECT_THAT(tokens_seen(over, exchanged), ElementsAre(over, over));  // the server will say so
 }
 
 TEST(RestAuthorization, ARefusedCredentialIsSaidWithoutTheSecret) {

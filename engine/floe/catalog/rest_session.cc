@@ -92,10 +92,11 @@ void replace(std::string& text, std::string_view what, std::string_view by) {
   if (at != std::string::npos) text.replace(at, what.size(), by);
 }
 
+// What messages name.
 std::string subject_of(const RestCall& call) {
-  if (!call.about.name.empty()) return fmt::format("table {}", to_string(call.about));
-  if (!call.about.ns.empty()) return fmt::format("namespace {}", to_string(call.about.ns));
-  return std::string(call.path);
+  if (!call.about.name.empty()) return fmt::format("table {}: ", to_string(call.about));
+  if (!call.about.ns.empty()) return fmt::format("namespace {}: ", to_string(call.about.ns));
+  return "";
 }
 
 bool is_read(const RestCall& call) { return call.method == "GET" || call.method == "HEAD"; }
@@ -120,7 +121,7 @@ struct Complaint {
 
 }  // namespace
 
-RestSession::RestSession(std::string name, const Properties& properties)
+RestSession::RestSession(const std::string& name, const Properties& properties)
     : whose_("catalog " + name), properties_(properties), uri_(uri_of(whose_, properties)) {
   const auto connect = [&] {
     refuse_unknown_ways(whose_, properties_);
@@ -187,7 +188,7 @@ std::string RestSession::url_of(const RestCall& call) const {
 HttpAnswer RestSession::send(const RestCall& call) {
   if (!has(call.method, call.path)) {
     throw NotSupported(
-        fmt::format("{}: {}: the server does not offer {} {}", whose_, subject_of(call), call.method, call.path));
+        fmt::format("{}: {}the server does not offer {} {}", whose_, subject_of(call), call.method, call.path));
   }
   HttpRequest request{.method = std::string(call.method),
                       .url = url_of(call),
@@ -205,7 +206,7 @@ HttpAnswer RestSession::send(const RestCall& call) {
     try {
       answer = http_->send(request);
     } catch (const HttpError& error) {
-      const std::string message = fmt::format("{}: {}: {}", whose_, subject_of(call), error.what());
+      const std::string message = fmt::format("{}: {}{}", whose_, subject_of(call), error.what());
       if (is_read(call) || !error.may_be_done) throw IoError(message);
       throw CommitStateUnknown(message + "; it may be done nevertheless: look");
     }
@@ -232,7 +233,7 @@ void RestSession::fail(const RestCall& call, const HttpAnswer& answer) {
   const std::string& type = complaint.type;
   const int status = answer.status;
   const std::string message = auth_->without_secrets(fmt::format(
-      "{}: {}: {} (HTTP {}{}{})", whose_, subject_of(call),
+      "{}: {}{} (HTTP {}{}{})", whose_, subject_of(call),
       complaint.message.empty() ? fmt::format("{} answers without a reason", printable_url(uri_)) : complaint.message,
       status, type.empty() ? "" : ", ", type));
   const bool about_table = !call.about.name.empty();

@@ -25,7 +25,7 @@ struct RestCall {
 class RestSession {
  public:
   // Asks the server for its configuration.
-  RestSession(std::string name, const Properties& properties);
+  RestSession(const std::string& name, const Properties& properties);
 
   // The server's defaults, the client's own, the server's overrides: later ones win.
   const Properties& properties() const { return properties_; }

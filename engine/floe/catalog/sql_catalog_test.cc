@@ -895,7 +895,7 @@ TEST(OpenCatalog, RefusesWhatItCannotOpen) {
   EXPECT_THROW(open_catalog("x", {{"uri", "sqlite://host/path"}}), InvalidArgument);
   EXPECT_THROW(open_catalog("x", {{"uri", "sqlite:///a?mode=ro"}}), NotSupported);
   EXPECT_THROW(open_catalog("x", {{"uri", "sqlite://?timeout=soon"}}), InvalidArgument);
-  for (const char* type : {"rest", "hive", "glue", "dynamodb", "nonsense"}) {
+  for (const char* type : {"hive", "glue", "dynamodb", "nonsense"}) {
     EXPECT_THAT(message_of<NotSupported>([&] { open_catalog("x", {{"type", type}, {"uri", "http://h"}}); }),
                 HasSubstr(type));
   }

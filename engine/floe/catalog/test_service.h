@@ -66,7 +66,7 @@ inline const std::string& mysql_url() {
 }
 
 inline const std::string& rest_url() {  // of Iceberg's REST reference server
-  static const TestService server("FLOE_TEST_REST", "iceberg-rest");
+  static const TestService server("FLOE_TEST_ICEBERG_REST", "iceberg-rest");
   return server.url();
 }
 

@@ -70,6 +70,7 @@ from floe_engine.errors import (  # noqa: E402
     ConflictFound,
     CorruptFile,
     Error,
+    Forbidden,
     InvalidArgument,
     IoError,
     NamespaceAlreadyExists,
@@ -79,6 +80,7 @@ from floe_engine.errors import (  # noqa: E402
     NotFound,
     NotSupported,
     TableAlreadyExists,
+    Unauthorized,
 )
 
 atexit.register(close_all_streams)
@@ -96,6 +98,7 @@ __all__ = [
     "ConflictFound",
     "CorruptFile",
     "Error",
+    "Forbidden",
     "InvalidArgument",
     "IoError",
     "NamespaceAlreadyExists",
@@ -114,6 +117,7 @@ __all__ = [
     "Table",
     "TableAlreadyExists",
     "Transaction",
+    "Unauthorized",
     "UpsertOptions",
     "clear_manifest_cache",
     "close_all_streams",

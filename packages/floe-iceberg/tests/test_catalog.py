@@ -88,8 +88,12 @@ def test_a_name_that_is_not_configured_is_no_embedded_catalog(home: Path, monkey
 @pytest.mark.parametrize(
     ("properties", "error", "said"),
     [
-        ({"type": "rest", "uri": "http://x"}, NotImplementedError, "type rest"),
-        ({"uri": "http://x"}, NotImplementedError, "type rest"),
+        (
+            {"type": "rest", "uri": "http://127.0.0.1:1", "rest.client.max-retries": "0"},
+            OSError,
+            "127.0.0.1:1/v1/config",
+        ),
+        ({"type": "rest", "uri": "127.0.0.1"}, ValueError, "http:// or https://"),
         ({"uri": "thrift://x"}, NotImplementedError, "type hive"),
         ({"type": "glue"}, NotImplementedError, "type glue"),
         ({"type": "mine"}, NotImplementedError, "type mine"),

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
-from pydantic import BeforeValidator, TypeAdapter
+from pydantic import BeforeValidator, SecretStr, TypeAdapter
 from pyiceberg.catalog import (
     PY_CATALOG_IMPL,
     TYPE,
@@ -47,13 +47,14 @@ FLOE_CATALOG_TYPE = "floe.catalog.type"
 FLOE_HOME = "FLOE_HOME"
 
 _IMPLEMENTATION = "floe_iceberg.catalog.FloeCatalog"
-_NATIVE = ("sql", "in-memory")
+_NATIVE = ("sql", "rest", "in-memory")
+_SSL = "ssl"
 _IN_MEMORY_WAREHOUSE = "file:///tmp/iceberg/warehouse"  # PyIceberg's
 
 _TableProperties = TypeAdapter(Annotated[dict[str, str], BeforeValidator(transform_dict_value_to_str)])
 
 
-def load_catalog(name: str | None = None, **properties: str | None) -> FloeCatalog:
+def load_catalog(name: str | None = None, **properties: str | SecretStr | None) -> FloeCatalog:
     """Open a catalog, configured as for PyIceberg: by properties, environment variables and ``.pyiceberg.yaml``.
 
     With no configuration at all it opens the embedded default: a SQLite catalog and a warehouse in ``$FLOE_HOME``,
@@ -61,25 +62,31 @@ def load_catalog(name: str | None = None, **properties: str | None) -> FloeCatal
 
     Args:
         name: The catalog's name; None: that of the configured default catalog.
-        properties: What is added to the configuration, or replaces parts of it.
+        properties: What is added to the configuration, or replaces parts of it. Secrets may be a ``SecretStr``.
 
     Example:
         >>> load_catalog("demo", uri="sqlite:////tmp/demo.db", warehouse="file:///tmp/demo")  # doctest: +SKIP
+        >>> load_catalog("prod", uri="https://polaris/api/catalog", credential="id:secret")  # doctest: +SKIP
 
     Raises:
         InvalidArgumentError: A property is missing or wrong.
         NotImplementedError: The catalog is of a type that the engine does not have yet; the message names it.
+        UnauthorizedError: The server of a REST catalog does not know who asks.
         IoError: The catalog cannot be reached.
     """
     config = Config()
     name = name or config.get_default_catalog_name()
     if not properties and not config.get_known_catalogs():
         return FloeCatalog(name, **_embedded())
-    given = {key: value for key, value in properties.items() if value is not None}
+    given = {key: _revealed(value) for key, value in properties.items() if value is not None}
     implementation = given.get(PY_CATALOG_IMPL) or (config.get_catalog_config(name) or {}).get(PY_CATALOG_IMPL)
     if implementation not in (None, _IMPLEMENTATION):
         raise NotImplementedError(f"catalog {name}: the implementation {implementation} cannot be used yet")
     return FloeCatalog(name, **given)
+
+
+def _revealed(value: Any) -> Any:
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
 
 
 def _embedded() -> dict[str, str]:
@@ -92,7 +99,7 @@ class FloeCatalog(MetastoreCatalog):
     """A PyIceberg catalog that the engine keeps. Its tables are :class:`~floe_iceberg.table.FloeTable`.
 
     PyIceberg's ``load_catalog`` opens it with ``py-catalog-impl`` = ``floe_iceberg.catalog.FloeCatalog`` and
-    ``floe.catalog.type`` = ``sql``. ``FloeCatalog(name, **catalog.properties)`` is the same catalog again.
+    ``floe.catalog.type`` = ``sql`` or ``rest``. ``FloeCatalog(name, **catalog.properties)`` is the same catalog again.
 
     Example:
         >>> with FloeCatalog("demo", type="sql", uri="sqlite:////tmp/demo.db", warehouse="/tmp/demo") as catalog:
@@ -106,13 +113,17 @@ class FloeCatalog(MetastoreCatalog):
 
     def __init__(self, name: str, **properties: str) -> None:
         configured = Config().get_catalog_config(name) or {}
-        merged = merge_config(configured, cast(RecursiveDict, properties))
+        revealed = {key: _revealed(value) for key, value in properties.items()}
+        merged = merge_config(configured, cast(RecursiveDict, revealed))
         super().__init__(name, **_texts(name, merged))
         self.properties = CatalogProperties(self.properties)
         self._type = _type(name, self.properties)
         if self._type == "in-memory":
             self.properties.setdefault(WAREHOUSE_LOCATION, _IN_MEMORY_WAREHOUSE)
         self._handle: floe_engine.Catalog | None = self._open()
+        if self._type == "rest":
+            from_server = {key: value for key, value in self._handle.properties.items() if key != TYPE}
+            self.properties.update(from_server)
 
     def _open(self) -> floe_engine.Catalog:
         # SQLAlchemy's own two: nothing is printed, and no connection waits in a pool to go stale.
@@ -136,6 +147,19 @@ class FloeCatalog(MetastoreCatalog):
         """Let go of the catalog's connections. Tables that were loaded keep theirs."""
         self._handle = None
 
+    def _levels(
+        self, namespace: str | Identifier, error: type[ValueError] | type[NoSuchNamespaceError] = ValueError
+    ) -> list[str]:
+        text = Catalog.namespace_to_string(namespace, error)
+        if self._type == "rest" and not isinstance(namespace, str):
+            return list(namespace)  # whose levels may have dots in them
+        return text.split(".")
+
+    def _table_levels(
+        self, identifier: str | Identifier, error: type[ValueError] | type[NoSuchNamespaceError] = ValueError
+    ) -> list[str]:
+        return [*self._levels(Catalog.namespace_from(identifier), error), Catalog.table_name_from(identifier)]
+
     # --- namespaces ---
 
     def create_namespace(self, namespace: str | Identifier, properties: Properties = EMPTY_DICT) -> None:
@@ -146,7 +170,7 @@ class FloeCatalog(MetastoreCatalog):
             NoSuchNamespaceError: The name is empty.
         """
         self.handle.create_namespace(
-            _levels(namespace, NoSuchNamespaceError), _TableProperties.validate_python(properties)
+            self._levels(namespace, NoSuchNamespaceError), _TableProperties.validate_python(properties)
         )
 
     def drop_namespace(self, namespace: str | Identifier) -> None:
@@ -156,11 +180,11 @@ class FloeCatalog(MetastoreCatalog):
             NoSuchNamespaceError: There is none.
             NamespaceNotEmptyError: It has tables or namespaces.
         """
-        self.handle.drop_namespace(_levels(namespace, NoSuchNamespaceError))
+        self.handle.drop_namespace(self._levels(namespace, NoSuchNamespaceError))
 
     def namespace_exists(self, namespace: str | Identifier) -> bool:
         """Whether there is such a namespace."""
-        return self.handle.namespace_exists(_levels(namespace, NoSuchNamespaceError))
+        return self.handle.namespace_exists(self._levels(namespace, NoSuchNamespaceError))
 
     def list_namespaces(self, namespace: str | Identifier = ()) -> list[Identifier]:
         """The namespaces directly below one, or at the top.
@@ -168,7 +192,7 @@ class FloeCatalog(MetastoreCatalog):
         Raises:
             NoSuchNamespaceError: There is none of that name.
         """
-        parent = _levels(namespace, NoSuchNamespaceError) if namespace else []
+        parent = self._levels(namespace, NoSuchNamespaceError) if namespace else []
         return [tuple(levels) for levels in self.handle.list_namespaces(parent)]
 
     def load_namespace_properties(self, namespace: str | Identifier) -> Properties:
@@ -177,7 +201,7 @@ class FloeCatalog(MetastoreCatalog):
         Raises:
             NoSuchNamespaceError: There is none of that name.
         """
-        return self.handle.load_namespace_properties(_levels(namespace, NoSuchNamespaceError))
+        return self.handle.load_namespace_properties(self._levels(namespace, NoSuchNamespaceError))
 
     def update_namespace_properties(
         self, namespace: str | Identifier, removals: set[str] | None = None, updates: Properties = EMPTY_DICT
@@ -189,7 +213,7 @@ class FloeCatalog(MetastoreCatalog):
             ValueError: A key is to be both set and removed.
         """
         self._check_for_overlap(removals, updates)
-        levels = _levels(namespace, NoSuchNamespaceError)
+        levels = self._levels(namespace, NoSuchNamespaceError)
         removed, updated, missing = self.handle.update_namespace_properties(
             levels, sorted(removals or ()), _TableProperties.validate_python(updates)
         )
@@ -224,16 +248,27 @@ class FloeCatalog(MetastoreCatalog):
             NoSuchNamespaceError: Its namespace is not.
             InvalidArgumentError: The schema, the partitioning or a property cannot be.
         """
+        new_table = self._new_table(identifier, schema, location, partition_spec, sort_order, properties)
+        return self._table(self.handle.create_table(*new_table))
+
+    def _new_table(
+        self,
+        identifier: str | Identifier,
+        schema: Schema | pa.Schema,
+        location: str | None,
+        partition_spec: PartitionSpec,
+        sort_order: SortOrder,
+        properties: Properties,
+    ) -> tuple[list[str], str, str, str, str, dict[str, str]]:
         texts = _TableProperties.validate_python(properties)
-        handle = self.handle.create_table(
-            _table_levels(identifier, NoSuchNamespaceError),
+        return (
+            self._table_levels(identifier, NoSuchNamespaceError),
             _with_ids(self._convert_schema_if_needed(schema, _format_version(texts))).model_dump_json(),
             partition_spec.model_dump_json(),
             sort_order.model_dump_json(),
             (location or "").rstrip("/"),
             texts,
         )
-        return self._table(handle)
 
     def _create_staged_table(
         self,
@@ -246,12 +281,17 @@ class FloeCatalog(MetastoreCatalog):
     ) -> StagedTable:
         texts = _TableProperties.validate_python(properties)
         version = _format_version(texts)
-        levels = _table_levels(identifier, NoSuchNamespaceError)
+        levels = self._table_levels(identifier, NoSuchNamespaceError)
         if version > 2:
             raise NotImplementedError(
                 f"{'.'.join(levels)}: PyIceberg's own code stages new tables so far, and that does not know "
                 f"format version {version} well enough; create_table makes such tables"
             )
+        if self._type == "rest":
+            new_table = self._new_table(identifier, schema, location, partition_spec, sort_order, properties)
+            state = TableState(self, tuple(levels), self.handle.stage_table(*new_table))
+            io = self._load_file_io({**state.properties, **state.config}, state.metadata.location)
+            return FloeStagedTable(tuple(levels), state.metadata, "", io, self, state.config)
         converted = self._convert_schema_if_needed(schema, version)
         location = self._resolve_table_location(location, ".".join(levels[:-1]), levels[-1])
         metadata = new_table_metadata(converted, partition_spec, sort_order, location, texts)
@@ -271,7 +311,7 @@ class FloeCatalog(MetastoreCatalog):
         """
         if overwrite:
             raise NotImplementedError("`overwrite` isn't supported")
-        levels = _table_levels(identifier, NoSuchNamespaceError)
+        levels = self._table_levels(identifier, NoSuchNamespaceError)
         return self._table(self.handle.register_table(levels, metadata_location))
 
     def load_table(self, identifier: str | Identifier) -> FloeTable:
@@ -281,11 +321,11 @@ class FloeCatalog(MetastoreCatalog):
             NoSuchTableError: There is none of that name.
             CorruptFileError: Its metadata cannot be read.
         """
-        return self._table(self.handle.load_table(_table_levels(identifier)))
+        return self._table(self.handle.load_table(self._table_levels(identifier)))
 
     def table_exists(self, identifier: str | Identifier) -> bool:
         """Whether there is such a table."""
-        return self.handle.table_exists(_table_levels(identifier))
+        return self.handle.table_exists(self._table_levels(identifier))
 
     def list_tables(self, namespace: str | Identifier) -> list[Identifier]:
         """The tables in a namespace.
@@ -293,7 +333,7 @@ class FloeCatalog(MetastoreCatalog):
         Raises:
             NoSuchNamespaceError: There is none of that name.
         """
-        return [tuple(levels) for levels in self.handle.list_tables(_levels(namespace, NoSuchNamespaceError))]
+        return [tuple(levels) for levels in self.handle.list_tables(self._levels(namespace, NoSuchNamespaceError))]
 
     def drop_table(self, identifier: str | Identifier) -> None:
         """Forget a table. Its files stay.
@@ -301,15 +341,18 @@ class FloeCatalog(MetastoreCatalog):
         Raises:
             NoSuchTableError: There is none of that name.
         """
-        self.handle.drop_table(_table_levels(identifier))
+        self.handle.drop_table(self._table_levels(identifier))
 
     def purge_table(self, identifier: str | Identifier) -> None:
-        """Forget a table and remove its files.
+        """Forget a table and remove its files; those of a REST catalog's table are its server's to remove.
 
         Raises:
             NoSuchTableError: There is none of that name.
-            NotImplementedError: The table is of format version 3.
+            NotImplementedError: The table is of format version 3, and not a REST catalog's.
         """
+        if self._type == "rest":
+            self.handle.purge_table(self._table_levels(identifier))
+            return
         refuse_version_3(self.load_table(identifier)._state, "purging")
         super().purge_table(identifier)
 
@@ -321,8 +364,8 @@ class FloeCatalog(MetastoreCatalog):
             TableAlreadyExistsError: There is one of the second.
             NoSuchNamespaceError: The second one's namespace is not there.
         """
-        to_levels = _table_levels(to_identifier, NoSuchNamespaceError)
-        self.handle.rename_table(_table_levels(from_identifier), to_levels)
+        to_levels = self._table_levels(to_identifier, NoSuchNamespaceError)
+        self.handle.rename_table(self._table_levels(from_identifier), to_levels)
         return self.load_table(tuple(to_levels))
 
     def commit_table(
@@ -346,7 +389,7 @@ class FloeCatalog(MetastoreCatalog):
         updates = tuple(updates)
         state = table._state if isinstance(table, FloeTable) else TableState(self, table.name(), None, table.metadata)
         refuse_foreign_updates(state, updates)
-        handle = self.handle.commit(_table_levels(table.name()), json_array(requirements), json_array(updates))
+        handle = self.handle.commit(self._table_levels(table.name()), json_array(requirements), json_array(updates))
         return TableState(self, tuple(handle.identifier), handle)
 
     def _table(self, handle: floe_engine.Table) -> FloeTable:
@@ -385,10 +428,19 @@ def _rebuild(cls: type[FloeCatalog], name: str, properties: dict[str, str]) -> F
 
 
 def _texts(name: str, properties: RecursiveDict) -> dict[str, str]:
-    nested = [key for key, value in properties.items() if isinstance(value, (dict, list))]
+    flat = {key: value for key, value in properties.items() if value is not None and key != _SSL}
+    flat |= _flattened(_SSL, properties.get(_SSL))
+    nested = [key for key, value in flat.items() if isinstance(value, (dict, list))]
     if nested:
         raise InvalidArgumentError(f"catalog {name}: the property {nested[0]} has parts, which no catalog here reads")
-    return transform_dict_value_to_str({key: value for key, value in properties.items() if value is not None})
+    return transform_dict_value_to_str(flat)
+
+
+def _flattened(key: str, value: Any) -> dict[str, Any]:
+    """PyIceberg's ``{"ssl": {"client": {"cert": ...}}}`` is ``ssl.client.cert`` to the engine."""
+    if not isinstance(value, dict):
+        return {} if value is None else {key: value}
+    return {name: leaf for part, inner in value.items() for name, leaf in _flattened(f"{key}.{part}", inner).items()}
 
 
 def _type(name: str, properties: Properties) -> str:
@@ -404,8 +456,8 @@ def _type(name: str, properties: Properties) -> str:
             problem = str(error).replace(properties.get(URI) or " ", without_password(properties.get(URI) or " "))
             raise InvalidArgumentError(f"catalog {name}: {problem}") from None
         declared = inferred.value if inferred else "unknown"
-    if declared.lower() == "sql" and URI not in properties:
-        raise MissingPropertyError(f"catalog {name}: an sql catalog needs the property {URI}")
+    if declared.lower() in ("sql", "rest") and URI not in properties:
+        raise MissingPropertyError(f"catalog {name}: a catalog of type {declared} needs the property {URI}")
     if properties.get("echo", "false").lower() not in ("false", "0", "no"):
         raise NotImplementedError(f"catalog {name}: the engine prints no SQL statements; leave the property echo out")
     if declared.lower() not in _NATIVE:
@@ -413,18 +465,6 @@ def _type(name: str, properties: Properties) -> str:
             f"catalog {name}: catalogs of type {declared} cannot be used yet, only {', '.join(_NATIVE)}"
         )
     return declared.lower()
-
-
-def _levels(
-    namespace: str | Identifier, error: type[ValueError] | type[NoSuchNamespaceError] = ValueError
-) -> list[str]:
-    return Catalog.namespace_to_string(namespace, error).split(".")
-
-
-def _table_levels(
-    identifier: str | Identifier, error: type[ValueError] | type[NoSuchNamespaceError] = ValueError
-) -> list[str]:
-    return [*_levels(Catalog.namespace_from(identifier), error), Catalog.table_name_from(identifier)]
 
 
 def _format_version(properties: Properties) -> Any:

@@ -64,6 +64,14 @@ class CommitStateUnknownError(engine.CommitStateUnknown, pyiceberg.CommitStateUn
     """The commit may or may not have happened. Nothing may be deleted; read the table again."""
 
 
+class UnauthorizedError(engine.Unauthorized, pyiceberg.UnauthorizedError):
+    """A catalog's server does not know who asks."""
+
+
+class ForbiddenError(engine.Forbidden, pyiceberg.ForbiddenError):
+    """A catalog's server does not let them."""
+
+
 class CorruptFileError(engine.CorruptFile, pyiceberg.ValidationError):
     """A file's bytes are not what its format asks for."""
 
@@ -81,5 +89,7 @@ floe_engine.register_errors(
         "ConflictFound": ConflictFoundError,
         "CommitStateUnknown": CommitStateUnknownError,
         "CorruptFile": CorruptFileError,
+        "Unauthorized": UnauthorizedError,
+        "Forbidden": ForbiddenError,
     }
 )

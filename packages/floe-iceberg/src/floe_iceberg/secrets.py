@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
-_SECRET = re.compile(r"password|passwd|secret|token|credential|access-key|account-key|\bkey$|sas|jwt", re.IGNORECASE)
+_SECRET = re.compile(
+    r"password|passwd|secret|token|credential|access-key|account-key|\bkey$|sas|jwt|^header\.", re.IGNORECASE
+)
 _URL_PASSWORD = re.compile(r"(://[^:/?#\s]*):[^@\s]*@")
 _NAMED_SECRET = re.compile(
     r"([\w.-]*(?:password|passwd|secret|token|credential|access[-_]key|account[-_]key|api[-_]key|authorization|jwt)[\w.-]*"
