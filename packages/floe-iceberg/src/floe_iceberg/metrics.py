@@ -135,7 +135,7 @@ def storage_metrics(table: FloeTable) -> StorageMetrics:
         all_manifest_bytes=_all_manifest_bytes(table),
         metadata_bytes=len(state.io.new_input(state.metadata_location)),
         old_snapshot_bytes=_old_snapshot_bytes(table, [ref["name"] for ref in refs]),
-        growth=tuple(map(_growth_point, snapshots)),
+        growth=tuple(map(growth_point, snapshots)),
     )
 
 
@@ -195,7 +195,8 @@ def _old_snapshot_bytes(table: FloeTable, refs: list[str]) -> int:
     return pc.sum(files["file_size_in_bytes_max"]).as_py() or 0
 
 
-def _growth_point(snapshot: dict[str, Any]) -> GrowthPoint:
+def growth_point(snapshot: dict[str, Any]) -> GrowthPoint:
+    """Of a row of the metadata table ``snapshots``."""
     summary = dict(snapshot["summary"] or ())
 
     def total(key: str) -> int | None:
