@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +11,22 @@ import pytest
 
 import floe_engine
 from floe_core import (
+    CatalogConfig,
     CompactionStrategy,
     FieldType,
     HealthState,
+    NotFoundError,
     NotSupportedError,
     PluginConfigurationError,
     SchemaChange,
     SchemaChangeType,
     SchemaEvolution,
     SchemaField,
+    SnapshotInfo,
     StoragePlugin,
     TableConfig,
     TableSchema,
+    WriteConfig,
 )
 from floe_iceberg.catalog import FloeCatalog
 from floe_iceberg.errors import IncompatibleSchemaChangeError, InvalidArgumentError
@@ -58,16 +62,36 @@ class InMemoryPlugin(StoragePlugin):
         return self.tables.setdefault(config.identifier, [])
 
     def load_table(self, identifier: str) -> Any:
+        if identifier not in self.tables:
+            raise NotFoundError("table", identifier)
         return self.tables[identifier]
 
-    def append(self, table: Any, data: Any, *, snapshot_properties: Mapping[str, str] | None = None) -> Any:
+    def write(self, table: Any, data: Any, config: WriteConfig | None = None) -> Any:
         table.append(pa.table(data))
         return table
+
+    def read(
+        self,
+        table: Any,
+        *,
+        row_filter: str | None = None,
+        columns: Sequence[str] | None = None,
+        snapshot_id: int | None = None,
+    ) -> Any:
+        return pa.concat_tables(table)
+
+    def evolve_schema(self, table: Any, changes: SchemaEvolution | Iterable[SchemaChange]) -> Any:
+        raise NotSupportedError("evolve_schema", self.name)
+
+    def create_snapshot(self, table: Any, name: str | None = None, *, empty: bool = False) -> SnapshotInfo:
+        raise NotSupportedError("create_snapshot", self.name)
 
 
 def iceberg(folder: Path) -> IcebergStoragePlugin:
     properties = {"uri": f"sqlite:///{folder}/catalog.db", "warehouse": f"file://{folder}/warehouse"}
-    return IcebergStoragePlugin(IcebergStorageConfig(catalog_name="plugin", catalog_properties=properties))
+    return IcebergStoragePlugin(
+        IcebergStorageConfig(catalog=CatalogConfig.model_validate({"name": "plugin", **properties}))
+    )
 
 
 @pytest.fixture(params=[iceberg, lambda _: InMemoryPlugin()], ids=["iceberg", "in-memory"])
@@ -81,7 +105,7 @@ def test_an_incomplete_plugin_cannot_be_made() -> None:
     class Incomplete(StoragePlugin):
         pass
 
-    with pytest.raises(TypeError, match=r"append.*create_table.*load_table"):
+    with pytest.raises(TypeError, match=r"create_snapshot.*create_table.*evolve_schema.*load_table.*read.*write"):
         Incomplete()  # type: ignore[abstract]
 
 
@@ -100,10 +124,10 @@ def test_iceberg_snapshots_are_named_or_made(tmp_path: Path) -> None:
     began = plugin.create_snapshot(table, "began")
     plugin.append(table, ROWS)
     named = plugin.create_snapshot(plugin.load_table("ns.t"), "two-rows")
-    assert named == table.current_snapshot()
+    assert named == plugin.list_snapshots(table)[0]
     made = plugin.create_snapshot(table, "release", empty=True)
     assert made.parent_snapshot_id == named.snapshot_id
-    assert plugin.create_snapshot(table).parent_snapshot_id == made.snapshot_id
+    assert plugin.create_snapshot(table) == made
     refs = {name: ref.snapshot_id for name, ref in table.refs().items() if name != "main"}
     assert refs == {"began": began.snapshot_id, "two-rows": named.snapshot_id, "release": made.snapshot_id}
     assert [table.scan(ref=name).count() for name in ("began", "two-rows", "release")] == [0, 2, 2]
@@ -214,7 +238,7 @@ def test_iceberg_columns_go_only_when_that_is_allowed(tmp_path: Path) -> None:
         plugin.evolve_schema(table, evolution(doc, {**drop, "source_column": "nothing"}, allow=True))
     with pytest.raises(InvalidArgumentError, match="id"):
         plugin.evolve_schema(
-            table, evolution(doc, {"change_type": "widen_type", "source_column": "id", "target_type": "int"})
+            table, evolution(doc, {"change_type": "widen_type", "source_column": "id", "target_type": "double"})
         )
     assert [field.doc for field in plugin.load_table("ns.t").schema().fields] == [None, None]
     plugin.evolve_schema(table, evolution(drop, gate, allow=True))
@@ -255,22 +279,22 @@ def test_iceberg_rows_and_properties_arrive(tmp_path: Path) -> None:
 
 def test_health_is_that_of_the_catalog(tmp_path: Path) -> None:
     assert iceberg(tmp_path).health_check(timeout=30).state is HealthState.HEALTHY
-    nowhere = IcebergStorageConfig(
-        catalog_name="x", catalog_properties={"uri": f"sqlite:///{tmp_path}/no/such/folder/c.db", "warehouse": "/tmp/w"}
-    )
+    uri = f"sqlite:///{tmp_path}/no/such/folder/c.db"
+    nowhere = IcebergStorageConfig(catalog=CatalogConfig.model_validate({"name": "x", "uri": uri, "warehouse": "/w"}))
     status = IcebergStoragePlugin(nowhere).health_check()
     assert status.state is HealthState.UNHEALTHY
-    assert status.details["exception_type"] == "IoError"
+    assert status.details["exception_type"] == "CatalogUnavailableError"
 
 
 def test_configuration_of_the_wrong_kind(tmp_path: Path) -> None:
     catalog = FloeCatalog("x", type="in-memory", warehouse=f"file://{tmp_path}")
     with pytest.raises(PluginConfigurationError, match="not both"):
-        IcebergStoragePlugin(IcebergStorageConfig(), catalog=catalog)
+        IcebergStoragePlugin(IcebergStorageConfig(catalog=CatalogConfig(name="y")), catalog=catalog)
     with pytest.raises(PluginConfigurationError, match="expected IcebergStorageConfig, not TableConfig"):
         IcebergStoragePlugin().configure(CONFIG)
 
 
 def test_configuration_is_not_printed() -> None:
-    secret = IcebergStorageConfig(catalog_properties={"uri": "postgresql://u:hunter2@host/db"})
+    config = CatalogConfig.model_validate({"uri": "postgresql://u:hunter2@host/db", "properties": {"token": "hunter2"}})
+    secret = IcebergStorageConfig(catalog=config)
     assert "hunter2" not in repr(secret)

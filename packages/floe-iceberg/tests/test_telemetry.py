@@ -48,7 +48,8 @@ def test_an_operation_is_a_span_that_names_its_table(spans: InMemorySpanExporter
         pass
     (span,) = spans.get_finished_spans()
     assert span.name == "iceberg.append"
-    assert attributes(span) == {"operation": "append", "table.identifier": "ns.t", "write.mode": "append"}
+    expected = {"operation": "append", "table.identifier": "ns.t", "floe.namespace": "ns", "write.mode": "append"}
+    assert attributes(span) == expected
     assert span.status.is_ok
 
 

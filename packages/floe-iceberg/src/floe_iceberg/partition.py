@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 from pyiceberg.partitioning import UNPARTITIONED_PARTITION_SPEC
 from pyiceberg.partitioning import PartitionField as IcebergPartitionField
 from pyiceberg.partitioning import PartitionSpec as IcebergPartitionSpec
-from pyiceberg.table.sorting import SortOrder
+from pyiceberg.table.sorting import UNSORTED_SORT_ORDER, NullOrder, SortDirection
+from pyiceberg.table.sorting import SortField as IcebergSortField
+from pyiceberg.table.sorting import SortOrder as IcebergSortOrder
 from pyiceberg.table.update import UpdatesAndRequirements
 from pyiceberg.table.update.sorting import UpdateSortOrder
 from pyiceberg.table.update.spec import UpdateSpec
@@ -23,7 +25,7 @@ from pyiceberg.transforms import (
 )
 
 import floe_engine
-from floe_core.models import PartitionField, PartitionSpec, PartitionTransform
+from floe_core.models import PartitionField, PartitionSpec, PartitionTransform, SortField, SortOrder
 
 if TYPE_CHECKING:
     from floe_iceberg.transaction import FloeTransaction
@@ -58,7 +60,27 @@ def to_pyiceberg_spec(spec: PartitionSpec | None) -> IcebergPartitionSpec:
     )
 
 
-def _transform(field: PartitionField) -> Transform[Any, Any]:
+def to_pyiceberg_sort_order(order: SortOrder | None) -> IcebergSortOrder:
+    """The same fields.
+
+    >>> to_pyiceberg_sort_order(SortOrder(fields=[SortField(source_field_id=1, direction="desc")])).fields[0].null_order
+    NullOrder.NULLS_LAST
+    """
+    if order is None or not order.fields:
+        return UNSORTED_SORT_ORDER
+    fields = (
+        IcebergSortField(
+            source_id=field.source_field_id,
+            transform=_transform(field),
+            direction=SortDirection(field.direction),
+            null_order=None if field.null_order is None else NullOrder(field.null_order),
+        )
+        for field in order.fields
+    )
+    return IcebergSortOrder(*fields, order_id=1)
+
+
+def _transform(field: PartitionField | SortField) -> Transform[Any, Any]:
     if field.num_buckets is not None:
         return BucketTransform(field.num_buckets)
     if field.width is not None:
@@ -150,5 +172,5 @@ class FloeUpdateSortOrder(UpdateSortOrder):
 
     def commit(self) -> None:
         """Add the change to the transaction; on a table, commit it."""
-        order = SortOrder(*self._fields, order_id=1 if self._fields else 0).model_dump_json()
+        order = IcebergSortOrder(*self._fields, order_id=1 if self._fields else 0).model_dump_json()
         self._transaction._take(lambda engine: engine.update_sort_order(order))

@@ -1,48 +1,96 @@
-"""floe's storage plugin: Iceberg tables in a catalog of :mod:`floe_iceberg.catalog`."""
+"""floe's storage plugin: Iceberg tables, made, found, filled and kept small by the engine."""
 
 from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
-from pyiceberg.table.snapshots import Snapshot
+from pydantic import BaseModel, Field
+from pyiceberg import exceptions as pyiceberg
+from pyiceberg.catalog import Catalog
+from pyiceberg.table import ALWAYS_TRUE, Table
+from pyiceberg.table.refs import MAIN_BRANCH
 
-import floe_engine
-from floe_core.models import CompactionStrategy, SchemaEvolution, TableConfig
-from floe_core.plugin_errors import PluginConfigurationError
-from floe_core.plugin_interfaces import StoragePlugin
+from floe_core.models import (
+    CatalogConfig,
+    CommitStrategy,
+    CompactionStrategy,
+    RetentionPolicy,
+    RetryPolicy,
+    SchemaChange,
+    SchemaEvolution,
+    SnapshotInfo,
+    TableConfig,
+    WriteConfig,
+    WriteMode,
+)
+from floe_core.models.base import Model
+from floe_core.plugin_errors import CatalogUnavailableError, NotSupportedError, PluginConfigurationError
 from floe_core.plugin_metadata import HealthState, HealthStatus
-from floe_iceberg.catalog import FloeCatalog, load_catalog
-from floe_iceberg.errors import InvalidArgumentError, TableAlreadyExistsError
+from floe_core.plugins.catalog import CatalogPlugin
+from floe_core.plugins.lifecycle import DEFAULT_HEALTH_CHECK_TIMEOUT, timing, within
+from floe_core.plugins.storage import ObjectStorePlugin, StoragePlugin
+from floe_iceberg.catalog import load_catalog
+from floe_iceberg.errors import (
+    AlreadyExistsError,
+    CommitConflictError,
+    InvalidArgumentError,
+    RollbackError,
+    SnapshotNotFoundError,
+    TableAlreadyExistsError,
+    as_ours,
+)
 from floe_iceberg.metrics import StorageMetrics
-from floe_iceberg.partition import to_pyiceberg_spec
+from floe_iceberg.partition import to_pyiceberg_sort_order, to_pyiceberg_spec
+from floe_iceberg.registration import Registration, as_floe_table, registration_of
+from floe_iceberg.scan import FloeScan
 from floe_iceberg.schema import evolve_schema, to_pyiceberg_schema
+from floe_iceberg.secrets import without_password
 from floe_iceberg.table import FloeTable
+from floe_iceberg.telemetry import count_rows, operation
+from floe_iceberg.transaction import commits_elsewhere
+
+_MERGES_MANIFESTS = "commit.manifest-merge.enabled"
+_RETRIES = "commit.retry.num-retries"
+_DEFAULT_RETRIES = "4"  # the engine's
+_HEALTH_FILE = "floe-health-check"  # is never there; whoever is asked for it has to look
 
 
-class IcebergStorageConfig(BaseModel):
-    """Which catalog the plugin's tables are in."""
+class IcebergStorageConfig(Model):
+    """Where the plugin's tables are, and what is true of all tables that it makes."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    catalog_name: str | None = Field(default=None, description="None: the configured default catalog.")
-    catalog_properties: dict[str, str] = Field(
-        default_factory=dict, repr=False, description="As PyIceberg's load_catalog takes them."
+    catalog: CatalogConfig = Field(default=CatalogConfig(), description="The catalog that tables are in.")
+    retry: RetryPolicy = Field(default=RetryPolicy(), description="Of tables to be made: how commits are retried.")
+    retention: RetentionPolicy = Field(
+        default=RetentionPolicy(),
+        description="Which snapshots an expiry keeps: of tables to be made, and of those that do not say.",
     )
+    default_table_properties: dict[str, str] = Field(
+        default_factory=dict, description="Of tables to be made. What their TableConfig says wins."
+    )
+    connect_timeout_seconds: float = Field(default=30, gt=0, le=600, description="For opening the catalog.")
+
+    @property
+    def table_properties(self) -> dict[str, str]:
+        """What tables are made with, unless their TableConfig says otherwise."""
+        return self.retry.to_table_properties() | self.retention.to_table_properties() | self.default_table_properties
 
 
 class IcebergStoragePlugin(StoragePlugin):
-    """Iceberg tables, made, found and filled by the native engine.
+    """Iceberg tables, made, found, filled, read, changed and kept small by the native engine.
 
-    Without a configuration it uses the default catalog, which without any configuration is the embedded one.
+    Its tables are PyIceberg tables (:class:`~floe_iceberg.table.FloeTable`). Without arguments it uses PyIceberg's
+    default catalog, which without any configuration is the embedded one. Nothing is connected before it is needed.
 
     Args:
-        config: Which catalog to use.
-        catalog: The catalog itself, instead of a configuration.
+        config: The catalog, and what is true of all tables.
+        catalog: The catalog itself, in the place of a configured one: any PyIceberg catalog, or a CatalogPlugin, which
+            is connected with the store's properties and those of ``config.catalog``.
+        store: Where files are: how the catalog and the engine reach them, and where tables go if the catalog has no
+            warehouse.
 
     Example:
         >>> plugin = IcebergStoragePlugin()
@@ -50,20 +98,27 @@ class IcebergStoragePlugin(StoragePlugin):
         >>> plugin.append(table, rows).scan().count()  # doctest: +SKIP
 
     Raises:
-        PluginConfigurationError: Both a configuration and a catalog are given.
+        PluginConfigurationError: An argument is of the wrong kind, or both a catalog and a configured one are given.
     """
 
-    def __init__(self, config: IcebergStorageConfig | None = None, *, catalog: FloeCatalog | None = None) -> None:
+    def __init__(
+        self,
+        config: IcebergStorageConfig | None = None,
+        *,
+        catalog: Catalog | CatalogPlugin | None = None,
+        store: ObjectStorePlugin | None = None,
+    ) -> None:
         super().__init__()
-        if config is not None and catalog is not None:
-            problem = {
-                "field": "catalog",
-                "message": "give a configuration or a catalog, not both",
-                "type": "value_error",
-            }
-            raise PluginConfigurationError(self.name, [problem])
-        self._config = config
-        self._catalog = catalog
+        if isinstance(catalog, Catalog) and config is not None and config.catalog != CatalogConfig():
+            raise self._unusable("catalog", "give a catalog or the configuration of one, not both")
+        if catalog is not None and not isinstance(catalog, Catalog) and not _has(catalog, "connect", "name"):
+            raise self._unusable("catalog", f"{type(catalog).__name__} is no PyIceberg catalog and no CatalogPlugin")
+        if store is not None and not _has(store, "get_pyiceberg_catalog_config", "get_warehouse_uri", "name"):
+            raise self._unusable("store", f"{type(store).__name__} is no ObjectStorePlugin")
+        self._given = catalog
+        self._store = store
+        self._registration: Registration | None = None
+        self.configure(config)
 
     def _unusable(self, field: str, message: str) -> PluginConfigurationError:
         return PluginConfigurationError(self.name, [{"field": field, "message": message, "type": "value_error"}])
@@ -98,117 +153,306 @@ class IcebergStoragePlugin(StoragePlugin):
             PluginConfigurationError: The configuration is of another model.
         """
         if config is not None and not isinstance(config, IcebergStorageConfig):
-            problem = {
-                "field": "",
-                "message": f"expected IcebergStorageConfig, not {type(config).__name__}",
-                "type": "type",
-            }
-            raise PluginConfigurationError(self.name, [problem])
+            raise self._unusable("config", f"expected IcebergStorageConfig, not {type(config).__name__}")
         super().configure(config)
-        self._catalog = None
+        self._registration = None
+
+    def shutdown(self) -> None:
+        """Let go of the catalog; it is opened anew when it is needed next."""
+        self._registration = None
 
     @property
-    def catalog(self) -> FloeCatalog:
-        """The catalog that the tables are in."""
-        if self._catalog is None:
-            config = self._config if isinstance(self._config, IcebergStorageConfig) else IcebergStorageConfig()
-            self._catalog = load_catalog(config.catalog_name, **config.catalog_properties)
-        return self._catalog
+    def config(self) -> IcebergStorageConfig:
+        """What the plugin is configured with."""
+        return self._config if isinstance(self._config, IcebergStorageConfig) else IcebergStorageConfig()
+
+    @property
+    def catalog(self) -> Any:
+        """The catalog that the tables are in, connected: PyIceberg's, unless a plugin has another kind."""
+        return self._registered().catalog
+
+    def _registered(self) -> Registration:
+        if self._registration is None:
+            access = {} if self._store is None else self._store.get_pyiceberg_catalog_config()
+            try:
+                properties = self.config.catalog.to_pyiceberg_properties()
+            except LookupError as error:
+                raise self._unusable("catalog", str(error)) from None
+            self._registration = self._open({**access, **properties})
+        return self._registration
+
+    def _open(self, properties: dict[str, str]) -> Registration:
+        def connect() -> Registration:
+            catalog = self._given or load_catalog(self.config.catalog.name, **properties)
+            return registration_of(catalog, properties)
+
+        try:
+            return within(self.config.connect_timeout_seconds, connect)
+        except (OSError, pyiceberg.ServerError, pyiceberg.ServiceUnavailableError) as error:
+            where = self._given.name if self._given is not None else self.config.catalog.name or "default"
+            where = without_password(properties["uri"]) if "uri" in properties else where
+            raise CatalogUnavailableError(where, error) from error
+
+    # --- tables ---
 
     def create_table(self, config: TableConfig, *, if_not_exists: bool = False) -> FloeTable:
         """Make a table, and its namespace if there is none.
 
+        Example:
+            >>> plugin.create_table(TableConfig.from_yaml("departures.yaml"))  # doctest: +SKIP
+            >>> plugin.create_table(table_config("flights.departures", Flight))  # doctest: +SKIP
+
         Raises:
             TableAlreadyExistsError: It is there, and ``if_not_exists`` is false.
-            InvalidArgumentError: The schema, the partitioning or a property cannot be.
+            InvalidArgumentError: The schema, the partitioning or a property cannot be. Nothing was made.
         """
-        self.catalog.create_namespace_if_not_exists(config.namespace)
+        registration = self._registered()
+        made = registration.create_namespace(config.namespace)
         try:
-            return self.catalog.create_table(
-                config.identifier,
-                to_pyiceberg_schema(config.table_schema),
-                location=config.location,
-                partition_spec=to_pyiceberg_spec(config.partition_spec),
-                properties=config.properties,
-            )
+            return self._create_in_namespace(config, if_not_exists)
+        except BaseException:
+            if made:
+                with suppress(Exception):  # somebody else may have filled it
+                    registration.drop_namespace(config.namespace)
+            raise
+
+    def _create_in_namespace(self, config: TableConfig, if_not_exists: bool) -> FloeTable:
+        identifier = config.identifier
+        attributes = {"operation": "create", "table_namespace": config.namespace}
+        if if_not_exists and self._registered().table_exists(identifier):
+            return self.load_table(identifier)
+        try:
+            with operation("lifecycle.create_table", identifier, **attributes), as_ours(identifier):
+                table = self._registered().create_table(
+                    identifier,
+                    to_pyiceberg_schema(config.table_schema),
+                    to_pyiceberg_spec(config.partition_spec),
+                    to_pyiceberg_sort_order(config.sort_order),
+                    config.location or self._location(config),
+                    {**self.config.table_properties, **config.properties},
+                )
+                return self._as_floe(table)
         except TableAlreadyExistsError:
             if not if_not_exists:
                 raise
-            return self.load_table(config.identifier)
+        return self.load_table(identifier)
+
+    def _location(self, config: TableConfig) -> str | None:
+        if self._store is None or self._registered().decides_locations:
+            return None
+        return f"{self._store.get_warehouse_uri(config.namespace).rstrip('/')}/{config.table_name}"
 
     def load_table(self, identifier: str) -> FloeTable:
         """Find a table.
 
         Raises:
             NoSuchTableError: There is none of that name.
+            StaleTableMetadataError: The catalog has it, and its metadata file is gone.
         """
-        return self.catalog.load_table(identifier)
+        self._check_identifier(identifier)
+        with operation("lifecycle.load_table", identifier, operation="load"), as_ours(identifier):
+            return self._as_floe(self._registered().load_table(identifier))
 
-    def append(self, table: FloeTable, data: Any, *, snapshot_properties: Mapping[str, str] | None = None) -> FloeTable:
-        """Add rows to a table as one snapshot, in bounded memory.
-
-        Raises:
-            InvalidArgumentError: The rows do not fit the table; the message lists every column that does not.
-            CommitFailedError: Other writers were first, again and again.
-        """
-        table.append(data, snapshot_properties=snapshot_properties or {})
-        return table
-
-    def drop_table(self, identifier: str) -> None:
-        """Forget a table. Its files stay.
+    def drop_table(self, identifier: str, *, purge: bool = False) -> None:
+        """Forget a table. Its files stay, unless it is purged.
 
         Raises:
             NoSuchTableError: There is none of that name.
         """
-        self.catalog.drop_table(identifier)
+        self._check_identifier(identifier)
+        with (
+            operation("lifecycle.drop_table", identifier, operation="drop", table_purge=purge),
+            as_ours(identifier),
+        ):
+            self._registered().drop_table(identifier, purge)
 
-    def evolve_schema(self, table: FloeTable, changes: SchemaEvolution) -> FloeTable:
+    def _check_identifier(self, identifier: str) -> None:
+        if not isinstance(identifier, str) or not all(identifier.split(".")) or "." not in identifier:
+            raise InvalidArgumentError(f"{identifier!r} names no table: it has to be namespace.table", "identifier")
+
+    def _as_floe(self, table: Any) -> FloeTable:
+        if not isinstance(table, Table):
+            raise InvalidArgumentError(
+                f"a {type(table).__name__} is no table; hand back what create_table or load_table returned", "table"
+            )
+        return as_floe_table(table, {} if self._store is None else self._store.get_pyiceberg_catalog_config())
+
+    # --- rows ---
+
+    def write(self, table: Table, data: Any, config: WriteConfig | None = None) -> FloeTable:
+        """Change a table's rows as one snapshot, in bounded memory.
+
+        Args:
+            table: The table, which moves to its current state.
+            data: Any Arrow stream: a ``pyarrow.Table`` or ``RecordBatchReader``, a Polars frame, a DuckDB result.
+            config: The mode and its options. None: the rows are appended.
+
+        Example:
+            >>> plugin.write(table, rows, WriteConfig(mode="overwrite", overwrite_filter="day = 5"))  # doctest: +SKIP
+
+        Raises:
+            InvalidArgumentError: The rows do not fit the table (the message lists every column that does not), or the
+                filter or a join column cannot be.
+            CommitConflictError: Other writers were first, again and again, or contradict the change.
+        """
+        config = config or WriteConfig()
+        floe_table = self._as_floe(table)
+        attributes = {"write_mode": str(config.mode), "commit_strategy": str(config.commit_strategy)}
+        with self._changing(floe_table, "write_data", config.branch, **attributes):
+            if config.commit_strategy is CommitStrategy.MERGE_COMMIT:
+                _merging_manifests(floe_table, lambda target: _write(target, data, config))
+            else:
+                _write(floe_table, data, config)
+        return floe_table
+
+    def delete(
+        self, table: Table, row_filter: str, *, snapshot_properties: Mapping[str, str] | None = None
+    ) -> FloeTable:
+        """Delete the rows that match, as one snapshot.
+
+        Raises:
+            InvalidArgumentError: The filter does not parse, or names a column that is not there.
+            CommitConflictError: Others added rows that match, or changed files that hold some.
+        """
+        floe_table = self._as_floe(table)
+        with self._changing(floe_table, "delete_data", MAIN_BRANCH):
+            floe_table.delete(row_filter, dict(snapshot_properties or {}))
+        return floe_table
+
+    @contextmanager
+    def _changing(self, table: FloeTable, name: str, branch: str, **attributes: str) -> Iterator[None]:
+        """A change of a branch's rows: its span, its errors, and the rows and bytes that it made come and go."""
+        before = table._state.handle.snapshot_of_ref(branch)
+        with operation(name, table._full_name, **attributes) as span, as_ours(table._full_name):
+            try:
+                yield
+            except CommitConflictError as error:
+                error.retry_count = int(table.properties.get(_RETRIES, _DEFAULT_RETRIES))
+                raise
+            made = table._state.handle.snapshot_of_ref(branch)
+            if made is not None and made != before:
+                count_rows(span, name, table, made)
+
+    def read(
+        self,
+        table: Table,
+        *,
+        row_filter: str | None = None,
+        columns: Sequence[str] | None = None,
+        snapshot_id: int | None = None,
+    ) -> FloeScan:
+        """A table's rows, as a scan, which is an Arrow stream and more.
+
+        Raises:
+            SnapshotNotFoundError: There is no such snapshot.
+            InvalidArgumentError: The filter does not parse, or a column is not there.
+        """
+        floe_table = self._as_floe(table)
+        self._check_snapshot(floe_table, snapshot_id)
+        selected = ("*",) if columns is None else tuple(columns)
+        with as_ours(floe_table._full_name):
+            scan = floe_table.scan(row_filter or ALWAYS_TRUE, selected, snapshot_id=snapshot_id)
+            scan.projection()  # says of a column that it is not there
+        return scan
+
+    # --- columns ---
+
+    def evolve_schema(self, table: Table, changes: SchemaEvolution | Iterable[SchemaChange]) -> FloeTable:
         """Change a table's columns as one commit. No file is rewritten; older snapshots keep their schemas.
 
         Example:
             >>> from floe_core import SchemaChange, SchemaEvolution
             >>> wider = SchemaChange(change_type="widen_type", source_column="distance", target_type="long")
-            >>> plugin.evolve_schema(table, SchemaEvolution(changes=(wider,)))  # doctest: +SKIP
+            >>> plugin.evolve_schema(table, [wider])  # doctest: +SKIP
 
         Raises:
             IncompatibleSchemaChangeError: A column is deleted, or a required one added, and that is not allowed.
             InvalidArgumentError: A change cannot be: there is no such column, or its type would get narrower.
             ConflictFoundError: Another writer changed the schema meanwhile.
         """
-        with table.update_schema(changes.allow_incompatible_changes) as update:
-            evolve_schema(update, changes, table._full_name)
-        return table
+        floe_table = self._as_floe(table)
+        evolution = SchemaEvolution.of(changes)
+        name = floe_table._full_name
+        with (
+            operation("schema.evolve_schema", name, operation="evolve_schema", changes_count=len(evolution.changes)),
+            as_ours(name),
+            floe_table.update_schema(evolution.allow_incompatible_changes) as update,
+        ):
+            evolve_schema(update, evolution, name)
+        return floe_table
 
-    def create_snapshot(self, table: FloeTable, name: str | None = None, *, empty: bool = False) -> Snapshot:
+    # --- snapshots ---
+
+    def create_snapshot(self, table: Table, name: str | None = None, *, empty: bool = False) -> SnapshotInfo:
         """Name the table's state as it is now, by a tag.
 
         Args:
             table: The table, which moves to its current state.
             name: The tag's name, which must not be there; None: the snapshot gets none.
-            empty: Make a snapshot of its own for it, which changes no rows. So it is without a name, and for a table
-                that has no snapshot yet.
-
-        Returns:
-            The snapshot.
+            empty: Make a snapshot of its own for it, which changes no rows. So it is for a table that has no snapshot
+                yet.
 
         Raises:
-            AlreadyExists: There is a branch or tag of that name.
+            AlreadyExistsError: There is a branch or tag of that name.
             CommitFailedError: Another writer was first.
         """
-        current = table.refresh().current_snapshot()
-        if name is not None and name in table.refs():
-            raise floe_engine.AlreadyExists(f"{table._full_name}: there is a branch or tag {name} already")
-        if name is None or empty or current is None:
-            table.manage_snapshots().create_snapshot(name).commit()
-            current = table.current_snapshot()
-        else:
-            table.manage_snapshots().create_tag(current.snapshot_id, name).commit()
-        assert current is not None
-        return current
+        floe_table = self._as_floe(table)
+        full_name = floe_table._full_name
+        with operation("snapshot.create_snapshot", full_name) as span, as_ours(full_name):
+            current = floe_table.refresh().current_snapshot()
+            if name is not None and name in floe_table.refs():
+                raise AlreadyExistsError(f"{full_name}: there is a branch or tag {name} already; choose another name")
+            if empty or current is None:
+                _commit_empty(floe_table, name)
+                current = floe_table.current_snapshot()
+            elif name is not None:
+                floe_table.manage_snapshots().create_tag(current.snapshot_id, name).commit()
+            info = SnapshotInfo.from_pyiceberg_snapshot(current)
+            span.set_attribute("snapshot.id", info.snapshot_id)
+        return info
+
+    def list_snapshots(self, table: Table) -> list[SnapshotInfo]:
+        """The table's snapshots, the newest first."""
+        floe_table = self._as_floe(table)
+        with operation("snapshot.list_snapshots", floe_table._full_name):
+            newest_first = sorted(floe_table.snapshots(), key=lambda one: (one.timestamp_ms, one.sequence_number or 0))
+            return [SnapshotInfo.from_pyiceberg_snapshot(snapshot) for snapshot in reversed(newest_first)]
+
+    def rollback_to_snapshot(self, table: Table, snapshot_id: int) -> FloeTable:
+        """Make a snapshot that was current once the current one again. The later ones stay until they expire.
+
+        Raises:
+            SnapshotNotFoundError: There is no such snapshot.
+            RollbackError: It was never current: it was staged, or is a branch's.
+        """
+        floe_table = self._as_floe(table)
+        name = floe_table._full_name
+        with operation("snapshot.rollback", name, target_snapshot_id=snapshot_id), as_ours(name):
+            floe_table.refresh()
+            self._check_snapshot(floe_table, snapshot_id)
+            if snapshot_id not in _ever_current(floe_table):
+                raise RollbackError(
+                    f"{name}: snapshot {snapshot_id} was never current, so there is no going back to it; "
+                    "table.manage_snapshots().set_current_snapshot takes any",
+                    name,
+                    snapshot_id,
+                )
+            floe_table.manage_snapshots().set_current_snapshot(snapshot_id).commit()
+        return floe_table
+
+    def _check_snapshot(self, table: FloeTable, snapshot_id: int | None) -> None:
+        if snapshot_id is not None and table.snapshot_by_id(snapshot_id) is None:
+            raise SnapshotNotFoundError(
+                f"{table._full_name}: there is no snapshot {snapshot_id}; list_snapshots says which there are",
+                table._full_name,
+                snapshot_id,
+            )
+
+    # --- upkeep ---
 
     def expire_snapshots(
         self,
-        table: FloeTable,
+        table: Table,
         older_than_days: float | None = None,
         keep_last: int | None = None,
         *,
@@ -220,9 +464,10 @@ class IcebergStoragePlugin(StoragePlugin):
 
         Args:
             table: The table, which moves to its current state.
-            older_than_days: How old a snapshot has to be. None: ``history.expire.max-snapshot-age-ms``, or five days.
+            older_than_days: How old a snapshot has to be. None: ``history.expire.max-snapshot-age-ms`` of the table,
+                else of the plugin's configuration, else five days.
             keep_last: How many of each branch's snapshots stay, however old they are. None:
-                ``history.expire.min-snapshots-to-keep``, or one.
+                ``history.expire.min-snapshots-to-keep`` of the table, else of the configuration, else one.
             min_snapshots_to_keep: The same, by another name.
 
         Returns:
@@ -239,15 +484,24 @@ class IcebergStoragePlugin(StoragePlugin):
         """
         if keep_last is not None and min_snapshots_to_keep is not None:
             raise InvalidArgumentError("keep_last and min_snapshots_to_keep are two names of one argument: give one")
-        older_than = None
-        if older_than_days is not None:
-            older_than = dt.datetime.now(dt.UTC) - dt.timedelta(days=older_than_days)
-        result = table.maintenance.expire_snapshots(
-            older_than=older_than, retain_last=min_snapshots_to_keep if keep_last is None else keep_last
-        )
+        floe_table = self._as_floe(table)
+        name = floe_table._full_name
+        self._refuse_elsewhere(floe_table, "expire_snapshots")
+        retention = self.config.retention
+        if older_than_days is None and "history.expire.max-snapshot-age-ms" not in floe_table.properties:
+            older_than_days = retention.older_than_days
+        keep = min_snapshots_to_keep if keep_last is None else keep_last
+        if keep is None and "history.expire.min-snapshots-to-keep" not in floe_table.properties:
+            keep = retention.min_snapshots_to_keep
+        older_than = None if older_than_days is None else dt.datetime.now(dt.UTC) - dt.timedelta(days=older_than_days)
+        with operation("snapshot.expire_snapshots", name) as span, as_ours(name):
+            result = floe_table.maintenance.expire_snapshots(older_than=older_than, retain_last=keep)
+            if keep is not None:
+                span.set_attribute("retention.keep_last", keep)
+            span.set_attribute("expired.count", len(result.snapshots))
         return len(result.snapshots)
 
-    def compact_table(self, table: FloeTable, strategy: CompactionStrategy | None = None) -> int:
+    def compact_table(self, table: Table, strategy: CompactionStrategy | None = None) -> int:
         """Make fewer and larger files of a table's small ones. Nothing calls it but the caller.
 
         :meth:`FloeMaintenance.rewrite_data_files` has more options, and says more of what it did.
@@ -267,39 +521,138 @@ class IcebergStoragePlugin(StoragePlugin):
             InvalidArgumentError: There is no column to sort by of that name.
             ConflictFoundError: Others changed rows of the files meanwhile. Nothing has changed.
         """
-        table.refresh()
-        if strategy is None:
-            return table.maintenance.rewrite_data_files().rewritten_data_files_count
-        columns = strategy.sort_columns or ()
-        result = table.maintenance.rewrite_data_files(
-            sort_order=", ".join(f"`{column}`" for column in columns) or None,
-            options={
-                "target-file-size-bytes": strategy.target_file_size_bytes,
-                "max-concurrent-file-group-rewrites": strategy.max_concurrent_file_group_rewrites,
-            },
-        )
+        floe_table = self._as_floe(table)
+        name = floe_table._full_name
+        self._refuse_elsewhere(floe_table, "compact_table")
+        with operation("compaction.compact_table", name, **_compaction_attributes(strategy)) as span, as_ours(name):
+            maintenance = floe_table.refresh().maintenance
+            if strategy is None:
+                result = maintenance.rewrite_data_files()
+            else:
+                result = maintenance.rewrite_data_files(
+                    sort_order=", ".join(f"`{column}`" for column in strategy.sort_columns or ()) or None,
+                    options={
+                        "target-file-size-bytes": strategy.target_file_size_bytes,
+                        "max-concurrent-file-group-rewrites": strategy.max_concurrent_file_group_rewrites,
+                    },
+                )
+            span.set_attribute("files.rewritten", result.rewritten_data_files_count)
         return result.rewritten_data_files_count
 
-    def storage_metrics(self, table: FloeTable) -> StorageMetrics:
+    def _refuse_elsewhere(self, table: FloeTable, what: str) -> None:
+        if commits_elsewhere(table.catalog):
+            reason = f"{table._full_name} is in a {type(table.catalog).__name__}, whose commits the engine cannot make"
+            raise NotSupportedError(what, self.name, reason)
+
+    def storage_metrics(self, table: Table) -> StorageMetrics:
         """What a table stores now, what keeping older snapshots costs, and how it grew. Reads metadata only.
 
         Example:
             >>> plugin.storage_metrics(table).reclaimable_bytes  # doctest: +SKIP
             1204381
         """
-        return table.refresh().storage_metrics()
+        floe_table = self._as_floe(table)
+        with operation("storage_metrics", floe_table._full_name):
+            return floe_table.refresh().storage_metrics()
+
+    # --- health ---
 
     def health_check(self, timeout: float | None = None) -> HealthStatus:
-        """Whether the catalog answers within ``timeout`` seconds."""
+        """Whether the catalog answers, and the store lets us in, within ``timeout`` seconds (5).
+
+        The details have ``response_time_ms``, ``checked_at``, and ``catalog`` and ``store``: ok, or what was raised.
+        """
+        limit = DEFAULT_HEALTH_CHECK_TIMEOUT if timeout is None else timeout
         started = time.monotonic()
-        pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="floe-health")
-        try:
-            pool.submit(lambda: self.catalog.list_namespaces()).result(timeout)
-        except Exception as error:
-            # TimeoutError included. The message of an engine's error carries no secret; that of another might.
-            raised = {"exception_type": type(error).__name__}
-            return HealthStatus(HealthState.UNHEALTHY, "the catalog does not answer", raised)
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-        details = {"response_time_ms": round((time.monotonic() - started) * 1000, 3)}
-        return HealthStatus(HealthState.HEALTHY, "the catalog answers", details)
+        asked: dict[str, object] = {}
+        problems = []
+        for what, ask in (("catalog", self._touch_catalog), ("store", self._touch_store)):
+            left = limit - (time.monotonic() - started)
+            try:
+                within(max(left, 0.001) if asked else limit, ask)
+                asked[what] = "ok"
+            except Exception as error:
+                # TimeoutError included. The message of an engine's error carries no secret; that of another might.
+                asked[what] = type(error).__name__
+                asked.setdefault("exception_type", type(error).__name__)
+                problems.append(f"the {what} does not answer")
+                break
+        state = HealthState.UNHEALTHY if problems else HealthState.HEALTHY
+        message = "; ".join(problems) or "the catalog and the store answer"
+        return HealthStatus(state, message, {**timing(started), **asked})
+
+    def _touch_catalog(self) -> None:
+        self._registered().touch()
+
+    def _touch_store(self) -> None:
+        if self._store is not None:
+            if not self._store.validate_credentials():
+                raise PermissionError("the store refuses the credentials")
+            return
+        catalog = self.catalog
+        warehouse = catalog.properties.get("warehouse", "") if isinstance(catalog, Catalog) else ""
+        if "://" in warehouse:  # of a REST catalog it may be no place, but a name
+            io = catalog._load_file_io(location=warehouse)
+            io.new_input(f"{warehouse.rstrip('/')}/{_HEALTH_FILE}").exists()
+
+
+def _has(plugin: object, *names: str) -> bool:
+    return all(hasattr(plugin, name) for name in names)
+
+
+def _write(target: FloeTable | Any, data: Any, config: WriteConfig) -> None:
+    """By a table, or in a transaction."""
+    noted: dict[str, Any] = {"snapshot_properties": config.snapshot_properties, "branch": config.branch}
+    match config.mode:
+        case WriteMode.APPEND:
+            target.append(data, **noted)
+        case WriteMode.OVERWRITE:
+            target.overwrite(data, config.overwrite_filter or ALWAYS_TRUE, **noted)
+        case WriteMode.DYNAMIC_OVERWRITE:
+            target.dynamic_partition_overwrite(data, **noted)
+        case WriteMode.UPSERT:
+            target.upsert(data, list(config.join_columns or ()), **noted)
+
+
+def _merging_manifests(table: FloeTable, change: Callable[[Any], None]) -> None:
+    """A change whose commit merges small manifests, as if the table asked for that; its properties stay as they are."""
+    asked = table.properties.get(_MERGES_MANIFESTS)
+    with table.transaction() as transaction:
+        transaction.set_properties({_MERGES_MANIFESTS: "true"})
+        change(transaction)
+        if asked is None:
+            transaction.remove_properties(_MERGES_MANIFESTS)
+        else:
+            transaction.set_properties({_MERGES_MANIFESTS: asked})
+
+
+def _commit_empty(table: FloeTable, tag: str | None) -> None:
+    """A snapshot that changes no rows."""
+    if not commits_elsewhere(table.catalog):
+        table.manage_snapshots().create_snapshot(tag).commit()
+        return
+    with table.transaction() as transaction:
+        with transaction.update_snapshot().fast_append() as producer:
+            pass
+        if tag is not None:
+            transaction.manage_snapshots().create_tag(producer.snapshot_id, tag).commit()
+
+
+def _ever_current(table: FloeTable) -> set[int]:
+    """The snapshots that were current, as far as the table's log and the current one's ancestors say."""
+    ids = {entry.snapshot_id for entry in table.history()}
+    snapshot = table.current_snapshot()
+    while snapshot is not None:
+        ids.add(snapshot.snapshot_id)
+        parent = snapshot.parent_snapshot_id
+        snapshot = None if parent is None else table.snapshot_by_id(parent)
+    return ids
+
+
+def _compaction_attributes(strategy: CompactionStrategy | None) -> dict[str, str | int]:
+    asked = strategy or CompactionStrategy()
+    attributes: dict[str, str | int] = {
+        "strategy_type": str(asked.strategy_type),
+        "strategy_max_concurrent_rewrites": asked.max_concurrent_file_group_rewrites,
+    }
+    return attributes | ({} if strategy is None else {"strategy_target_file_size_bytes": asked.target_file_size_bytes})

@@ -19,14 +19,15 @@ from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import count, pairwise
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, cast, get_args, get_origin
 
 from pydantic import AwareDatetime, BaseModel, NaiveDatetime
+from pydantic import ValidationError as PydanticValidationError
 from pydantic.fields import FieldInfo
 from pyiceberg.catalog import Catalog
 from pyiceberg.conversions import to_json
 from pyiceberg.expressions.literals import literal
-from pyiceberg.schema import Schema
+from pyiceberg.schema import Schema, assign_fresh_schema_ids
 from pyiceberg.table.name_mapping import NameMapping
 from pyiceberg.table.update import UpdatesAndRequirements
 from pyiceberg.table.update.schema import UpdateSchema
@@ -38,6 +39,8 @@ from pyiceberg.types import (
     DoubleType,
     FixedType,
     FloatType,
+    GeographyType,
+    GeometryType,
     IcebergType,
     IntegerType,
     ListType,
@@ -47,14 +50,26 @@ from pyiceberg.types import (
     PrimitiveType,
     StringType,
     StructType,
+    TimestampNanoType,
     TimestampType,
+    TimestamptzNanoType,
     TimestamptzType,
     TimeType,
+    UnknownType,
     UUIDType,
 )
 
 import floe_engine
-from floe_core.models import FieldType, SchemaChange, SchemaChangeType, SchemaEvolution, SchemaField, TableSchema
+from floe_core.models import (
+    ElementField,
+    FieldType,
+    SchemaChange,
+    SchemaChangeType,
+    SchemaEvolution,
+    SchemaField,
+    TableConfig,
+    TableSchema,
+)
 from floe_iceberg.errors import IncompatibleSchemaChangeError, InvalidArgumentError
 from floe_iceberg.state import TableState
 
@@ -74,33 +89,168 @@ _TYPES: dict[FieldType, PrimitiveType] = {
     FieldType.TIME: TimeType(),
     FieldType.TIMESTAMP: TimestampType(),
     FieldType.TIMESTAMPTZ: TimestamptzType(),
+    FieldType.TIMESTAMP_NS: TimestampNanoType(),
+    FieldType.TIMESTAMPTZ_NS: TimestamptzNanoType(),
     FieldType.STRING: StringType(),
     FieldType.UUID: UUIDType(),
     FieldType.BINARY: BinaryType(),
+    FieldType.UNKNOWN: UnknownType(),
 }
+_DEFAULT_CRS = GeographyType().crs
 
 
 def to_pyiceberg_schema(schema: TableSchema) -> Schema:
-    """The same columns, with the same ids."""
-    fields = (
-        NestedField(field.field_id, field.name, _type(field), required=field.required, doc=field.doc)
-        for field in schema.fields
+    """The same columns, with the same ids.
+
+    Raises:
+        InvalidArgumentError: A default is no value of its column's type.
+    """
+    columns = Schema(*map(_to_field, schema.fields))
+    identifiers = [columns.find_field(name).field_id for name in schema.identifier_fields]
+    return Schema(*columns.fields, identifier_field_ids=identifiers)
+
+
+def _to_field(field: SchemaField) -> NestedField:
+    field_type = _type(field)
+    default = _default(field.default, field_type)
+    return NestedField(
+        field.field_id,
+        field.name,
+        field_type,
+        field.required,
+        field.doc,
+        initial_default=default,
+        write_default=default,
     )
-    return Schema(*fields)
 
 
-def _type(field: SchemaField) -> PrimitiveType:
-    if field.field_type is FieldType.DECIMAL and field.precision is not None:
+def _type(field: ElementField) -> IcebergType:
+    kind = field.field_type
+    if kind is FieldType.STRUCT:
+        return StructType(*map(_to_field, field.fields or ()))
+    if kind is FieldType.LIST and field.element is not None:
+        return ListType(field.element.field_id, _type(field.element), field.element.required)
+    if kind is FieldType.MAP and field.key is not None and field.value is not None:
+        key, value = field.key, field.value
+        return MapType(key.field_id, _type(key), value.field_id, _type(value), value.required)
+    if kind is FieldType.DECIMAL and field.precision is not None:
         return DecimalType(field.precision, field.scale or 0)
-    if field.field_type is FieldType.FIXED and field.length is not None:
+    if kind is FieldType.FIXED and field.length is not None:
         return FixedType(field.length)
-    return _TYPES[field.field_type]
+    if kind is FieldType.GEOMETRY:
+        return GeometryType(*_given(field.crs))
+    if kind is FieldType.GEOGRAPHY:
+        return GeographyType(field.crs or _DEFAULT_CRS, *_given(field.algorithm))
+    return _TYPES[kind]
+
+
+def _given(*texts: str | None) -> list[str]:
+    return [text for text in texts if text is not None]
+
+
+def of_pyiceberg_schema(schema: Schema) -> TableSchema:
+    """The same columns as floe's model has them: what ``to_pyiceberg_schema`` undoes.
+
+    >>> of_pyiceberg_schema(Schema(NestedField(1, "price", DecimalType(9, 2)))).fields[0].precision
+    9
+
+    Raises:
+        InvalidArgumentError: A column has a name or a type that the model does not have; the message names it.
+    """
+    names = [schema.find_column_name(field_id) for field_id in schema.identifier_field_ids]
+    try:
+        return TableSchema.model_validate({"fields": [_of_field(f) for f in schema.fields], "identifier_fields": names})
+    except PydanticValidationError as error:
+        raise InvalidArgumentError(f"the schema cannot be floe's: {error}") from error
+
+
+def _of_field(field: NestedField) -> dict[str, Any]:
+    parts = _of_type(field.field_type)
+    has_default = field.write_default is not None and isinstance(field.field_type, PrimitiveType)
+    default = to_json(cast(PrimitiveType, field.field_type), field.write_default) if has_default else None
+    return {
+        "field_id": field.field_id,
+        "name": field.name,
+        "required": field.required,
+        "doc": field.doc or None,
+        "default": default,
+        **parts,
+    }
+
+
+def _of_type(field_type: IcebergType) -> dict[str, Any]:
+    match field_type:
+        case StructType():
+            return {"field_type": FieldType.STRUCT, "fields": [_of_field(field) for field in field_type.fields]}
+        case ListType():
+            return {"field_type": FieldType.LIST, "element": _of_element(field_type.element_field)}
+        case MapType():
+            parts = {"key": _of_element(field_type.key_field), "value": _of_element(field_type.value_field)}
+            return {"field_type": FieldType.MAP, **parts}
+        case DecimalType():
+            return {"field_type": FieldType.DECIMAL, "precision": field_type.precision, "scale": field_type.scale}
+        case FixedType():
+            return {"field_type": FieldType.FIXED, "length": field_type.root}
+        case GeometryType():
+            return {"field_type": FieldType.GEOMETRY, "crs": field_type.crs}
+        case GeographyType():
+            return {"field_type": FieldType.GEOGRAPHY, "crs": field_type.crs, "algorithm": field_type.algorithm}
+    kind = next((kind for kind, known in _TYPES.items() if known == field_type), None)
+    if kind is None:
+        raise InvalidArgumentError(f"floe's models have no type {field_type}")
+    return {"field_type": kind}
+
+
+def _of_element(field: NestedField) -> dict[str, Any]:
+    return {"field_id": field.field_id, "required": field.required, **_of_type(field.field_type)}
+
+
+def table_config(
+    identifier: str, schema: type[BaseModel] | Schema | pa.Schema, *, format_version: int = 2, **others: Any
+) -> TableConfig:
+    """A table to be made, whose columns a Pydantic model, or a schema of PyIceberg's or Arrow's, describes.
+
+    >>> class Flight(BaseModel):
+    ...     carrier: str
+    ...     dep_delay: float | None = None
+    >>> config = table_config("flights.departures", Flight, properties={"owner": "ops"})
+    >>> [(field.name, str(field.field_type), field.required) for field in config.table_schema.fields]
+    [('carrier', 'string', True), ('dep_delay', 'double', False)]
+
+    Args:
+        identifier: The table's namespace and name.
+        schema: What its columns are.
+        format_version: The table's; 3 has defaults of columns.
+        **others: What else TableConfig has: ``partition_spec``, ``sort_order``, ``location``, ``properties``.
+
+    Raises:
+        InvalidArgumentError: A column has no counterpart, or the identifier has no namespace.
+        pydantic.ValidationError: Something else cannot be; each field is named.
+    """
+    namespace, dot, name = identifier.rpartition(".")
+    if not dot:
+        raise InvalidArgumentError(f"{identifier} has no namespace: write namespace.{identifier}")
+    if isinstance(schema, type):
+        columns = schema_of_model(schema, format_version)
+    else:
+        version: Any = format_version
+        columns = assign_fresh_schema_ids(Catalog._convert_schema_if_needed(schema, version))
+    properties = dict(others.pop("properties", {}))
+    if format_version != 2:
+        properties.setdefault("format-version", str(format_version))
+    return TableConfig(
+        namespace=namespace,
+        table_name=name,
+        table_schema=of_pyiceberg_schema(columns),
+        properties=properties,
+        **others,
+    )
 
 
 # --- changes ---------------------------------------------------------------------------------------------------------
 
 
-def evolve_schema(update: FloeUpdateSchema, evolution: SchemaEvolution, table_name: str) -> None:
+def evolve_schema(update: UpdateSchema, evolution: SchemaEvolution, table_name: str) -> None:
     """Make floe's changes on an update of a schema.
 
     Raises:
@@ -110,7 +260,9 @@ def evolve_schema(update: FloeUpdateSchema, evolution: SchemaEvolution, table_na
     for change in evolution.changes:
         if not evolution.allow_incompatible_changes and (lost := _incompatible(change)):
             raise IncompatibleSchemaChangeError(
-                f"{table_name}: {lost}; set allow_incompatible_changes if that is what you want"
+                f"{table_name}: {lost}; set allow_incompatible_changes if that is what you want",
+                table_name,
+                str(change.change_type),
             )
         _make(update, change)
 
@@ -118,18 +270,20 @@ def evolve_schema(update: FloeUpdateSchema, evolution: SchemaEvolution, table_na
 def _incompatible(change: SchemaChange) -> str | None:
     if change.change_type is SchemaChangeType.DELETE_COLUMN:
         return f"deleting column {change.source_column} takes it from everybody who reads it"
-    if change.field is not None and change.field.required:
+    if change.field is not None and change.field.required and change.field.default is None:
         return f"required column {change.field.name} would have no value in the rows that are there"
     return None
 
 
-def _make(update: FloeUpdateSchema, change: SchemaChange) -> None:
+def _make(update: UpdateSchema, change: SchemaChange) -> None:
     column = change.source_column or ""
     match change.change_type:
         case SchemaChangeType.ADD_COLUMN:
             assert change.field is not None
             path = (*(change.parent_path or ()), change.field.name)
-            update.add_column(path, _type(change.field), change.field.doc, change.field.required)
+            added = change.field
+            default = None if added.default is None else _default(added.default, _type(added))
+            update.add_column(path, _type(added), added.doc, added.required, default)
         case SchemaChangeType.RENAME_COLUMN:
             update.rename_column(column, change.new_name or "")
         case SchemaChangeType.WIDEN_TYPE:
@@ -145,7 +299,7 @@ def _make(update: FloeUpdateSchema, change: SchemaChange) -> None:
 def _target_type(change: SchemaChange) -> PrimitiveType:
     if change.target_precision is not None:
         return DecimalType(change.target_precision, change.target_scale or 0)
-    assert change.target_type is not None
+    assert change.target_type is not None  # the model's validator
     return _TYPES[change.target_type]
 
 

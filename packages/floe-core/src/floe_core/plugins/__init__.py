@@ -1,0 +1,8 @@
+"""The interfaces of plugins, and how plugins are found, made, started and ordered."""
+
+from __future__ import annotations
+
+from floe_core.plugins.catalog import Catalog, CatalogPlugin
+from floe_core.plugins.storage import FileIO, ObjectStorePlugin, StoragePlugin
+
+__all__ = ["Catalog", "CatalogPlugin", "FileIO", "ObjectStorePlugin", "StoragePlugin"]

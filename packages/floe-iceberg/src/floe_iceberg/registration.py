@@ -1,0 +1,208 @@
+"""Where tables are registered: a PyIceberg catalog, or floe's CatalogPlugin whatever it is written against."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any, Protocol, cast
+
+from pyiceberg import exceptions as pyiceberg
+from pyiceberg.catalog import Catalog
+from pyiceberg.partitioning import UNPARTITIONED_PARTITION_SPEC, PartitionSpec
+from pyiceberg.schema import Schema
+from pyiceberg.table import Table
+from pyiceberg.table.sorting import UNSORTED_SORT_ORDER, SortOrder
+
+from floe_core.plugin_errors import ConflictError, PluginError
+from floe_core.plugins.catalog import CatalogPlugin
+from floe_iceberg.table import FloeTable
+
+
+class Registration(Protocol):
+    """What the storage plugin needs of a catalog."""
+
+    @property
+    def catalog(self) -> Any:
+        """The catalog, connected."""
+
+    @property
+    def decides_locations(self) -> bool:
+        """Whether the catalog knows where tables' files go without being told."""
+
+    def create_namespace(self, namespace: str) -> bool:
+        """Make a namespace and those above it. False: it was there already."""
+
+    def drop_namespace(self, namespace: str) -> None: ...
+
+    def namespace_exists(self, namespace: str) -> bool: ...
+
+    def create_table(
+        self,
+        identifier: str,
+        schema: Schema,
+        spec: PartitionSpec,
+        order: SortOrder,
+        location: str | None,
+        properties: Mapping[str, str],
+    ) -> Table: ...
+
+    def load_table(self, identifier: str) -> Table: ...
+
+    def table_exists(self, identifier: str) -> bool: ...
+
+    def drop_table(self, identifier: str, purge: bool) -> None: ...
+
+    def touch(self) -> None:
+        """Ask the catalog something that it has to answer itself."""
+
+
+class PyIcebergRegistration:
+    """A PyIceberg catalog, ours among them."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self.catalog = catalog
+
+    @property
+    def decides_locations(self) -> bool:
+        return bool(self.catalog.properties.get("warehouse"))
+
+    def create_namespace(self, namespace: str) -> bool:
+        if self.namespace_exists(namespace):
+            return False
+        levels = namespace.split(".")
+        for depth in range(1, len(levels) + 1):
+            with suppress(pyiceberg.NamespaceAlreadyExistsError):
+                self.catalog.create_namespace(tuple(levels[:depth]))
+        return True
+
+    def drop_namespace(self, namespace: str) -> None:
+        self.catalog.drop_namespace(namespace)
+
+    def namespace_exists(self, namespace: str) -> bool:
+        return self.catalog.namespace_exists(namespace)
+
+    def create_table(
+        self,
+        identifier: str,
+        schema: Schema,
+        spec: PartitionSpec,
+        order: SortOrder,
+        location: str | None,
+        properties: Mapping[str, str],
+    ) -> Table:
+        return self.catalog.create_table(identifier, schema, location, spec, order, dict(properties))
+
+    def load_table(self, identifier: str) -> Table:
+        return self.catalog.load_table(identifier)
+
+    def table_exists(self, identifier: str) -> bool:
+        return self.catalog.table_exists(identifier)
+
+    def drop_table(self, identifier: str, purge: bool) -> None:
+        if purge:
+            self.catalog.purge_table(identifier)
+        else:
+            self.catalog.drop_table(identifier)
+
+    def touch(self) -> None:
+        self.catalog.list_namespaces()
+
+
+class PluginRegistration:
+    """A CatalogPlugin whose catalog is not PyIceberg's: tables are made and dropped through the plugin itself."""
+
+    decides_locations = True
+
+    def __init__(self, plugin: CatalogPlugin, catalog: Any) -> None:
+        self._plugin = plugin
+        self.catalog = catalog
+
+    def create_namespace(self, namespace: str) -> bool:
+        try:
+            self._plugin.create_namespace(namespace)
+        except (ConflictError, pyiceberg.NamespaceAlreadyExistsError):
+            return False
+        return True
+
+    def drop_namespace(self, namespace: str) -> None:
+        self._plugin.delete_namespace(namespace)
+
+    def namespace_exists(self, namespace: str) -> bool:
+        return namespace in self._plugin.list_namespaces(namespace.rpartition(".")[0] or None)
+
+    def create_table(
+        self,
+        identifier: str,
+        schema: Schema,
+        spec: PartitionSpec,
+        order: SortOrder,
+        location: str | None,
+        properties: Mapping[str, str],
+    ) -> Table:
+        self._plugin.create_table(identifier, json.loads(schema.model_dump_json()), location, dict(properties))
+        try:
+            table = self.load_table(identifier)
+            if spec != UNPARTITIONED_PARTITION_SPEC or order != UNSORTED_SORT_ORDER:
+                _arrange(as_floe_table(table), schema, spec, order)
+                table = self.load_table(identifier)
+        except BaseException:
+            self._plugin.drop_table(identifier)
+            raise
+        return table
+
+    def load_table(self, identifier: str) -> Table:
+        return cast(Table, self.catalog.load_table(identifier))
+
+    def table_exists(self, identifier: str) -> bool:
+        namespace = identifier.rpartition(".")[0]
+        return self.namespace_exists(namespace) and identifier in self._plugin.list_tables(namespace)
+
+    def drop_table(self, identifier: str, purge: bool) -> None:
+        self._plugin.drop_table(identifier, purge)
+
+    def touch(self) -> None:
+        self._plugin.list_namespaces()
+
+
+def _arrange(table: FloeTable, schema: Schema, spec: PartitionSpec, order: SortOrder) -> None:
+    """Group and sort a table that has no rows yet. The contract of catalog plugins has neither."""
+    with table.transaction() as transaction:
+        with transaction.update_spec() as update:
+            for field in spec.fields:
+                update.add_field(schema.find_column_name(field.source_id) or "", field.transform, field.name)
+        with transaction.update_sort_order() as sorting:
+            for by in order.fields:
+                column = schema.find_column_name(by.source_id) or ""
+                add = sorting.asc if by.direction.value == "asc" else sorting.desc
+                add(column, by.transform, by.null_order)
+
+
+def registration_of(catalog: Catalog | CatalogPlugin, connect_with: Mapping[str, Any]) -> Registration:
+    """The registration in a catalog, or in that of a catalog plugin, which is connected.
+
+    Raises:
+        Exception: What the plugin raises if it cannot be connected.
+        PluginError: It returned nothing that tables can be loaded from.
+    """
+    if isinstance(catalog, Catalog):
+        return PyIcebergRegistration(catalog)
+    connected = catalog.connect(dict(connect_with))
+    if isinstance(connected, Catalog):
+        return PyIcebergRegistration(connected)
+    if not callable(getattr(connected, "load_table", None)):
+        raise PluginError(f"catalog plugin {catalog.name}: connect returned a {type(connected).__name__}, no catalog")
+    return PluginRegistration(catalog, connected)
+
+
+def as_floe_table(table: Table, access: Mapping[str, str] | None = None) -> FloeTable:
+    """A PyIceberg table with the engine in it. What its catalog commits goes on being committed there.
+
+    Args:
+        table: The table, of any catalog.
+        access: What the engine needs to reach the table's files besides what the table and its catalog say.
+    """
+    if isinstance(table, FloeTable):
+        return table
+    config = {**(access or {}), **table.config}
+    return FloeTable(table.name(), table.metadata, table.metadata_location, table.io, table.catalog, config)
