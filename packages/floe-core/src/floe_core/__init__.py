@@ -57,9 +57,9 @@ from floe_core.plugin_errors import (
     PluginIncompatibleError,
     PluginNotFoundError,
     PluginStartupError,
-    PluginTimeoutError,
 )
 from floe_core.plugin_metadata import HealthState, HealthStatus, PluginMetadata
+from floe_core.plugin_registry import PluginRegistry, get_registry
 from floe_core.plugin_types import PluginType
 from floe_core.plugins import Catalog, CatalogPlugin, FileIO, ObjectStorePlugin, StoragePlugin
 
@@ -98,8 +98,8 @@ __all__ = [
     "PluginIncompatibleError",
     "PluginMetadata",
     "PluginNotFoundError",
+    "PluginRegistry",
     "PluginStartupError",
-    "PluginTimeoutError",
     "PluginType",
     "RetentionPolicy",
     "RetryPolicy",
@@ -118,5 +118,6 @@ __all__ = [
     "TableSchema",
     "WriteConfig",
     "WriteMode",
+    "get_registry",
     "plugins",
 ]

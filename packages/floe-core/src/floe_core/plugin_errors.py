@@ -85,17 +85,6 @@ class PluginStartupError(PluginError):
         super().__init__(f"Plugin could not be started: {self.plugin_type}:{name}{why}")
 
 
-class PluginTimeoutError(PluginError, TimeoutError):
-    """A plugin did not do in time what it was asked."""
-
-    def __init__(self, plugin_type: object, name: str, hook: str, timeout: float) -> None:
-        self.plugin_type = _type_name(plugin_type)
-        self.name = name
-        self.hook = hook
-        self.timeout = timeout
-        super().__init__(f"Plugin {self.plugin_type}:{name}: {hook} did not end within {timeout:g} s")
-
-
 class DuplicatePluginError(PluginError):
     """There is a plugin of that type and name already."""
 

@@ -91,6 +91,7 @@ class IcebergStoragePlugin(StoragePlugin):
             is connected with the store's properties and those of ``config.catalog``.
         store: Where files are: how the catalog and the engine reach them, and where tables go if the catalog has no
             warehouse.
+        connect_with: What a CatalogPlugin is connected with besides.
 
     Example:
         >>> plugin = IcebergStoragePlugin()
@@ -107,6 +108,7 @@ class IcebergStoragePlugin(StoragePlugin):
         *,
         catalog: Catalog | CatalogPlugin | None = None,
         store: ObjectStorePlugin | None = None,
+        connect_with: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         if isinstance(catalog, Catalog) and config is not None and config.catalog != CatalogConfig():
@@ -117,6 +119,7 @@ class IcebergStoragePlugin(StoragePlugin):
             raise self._unusable("store", f"{type(store).__name__} is no ObjectStorePlugin")
         self._given = catalog
         self._store = store
+        self._connect_with = dict(connect_with or {})
         self._registration: Registration | None = None
         self.configure(config)
 
@@ -184,7 +187,7 @@ class IcebergStoragePlugin(StoragePlugin):
     def _open(self, properties: dict[str, str]) -> Registration:
         def connect() -> Registration:
             catalog = self._given or load_catalog(self.config.catalog.name, **properties)
-            return registration_of(catalog, properties)
+            return registration_of(catalog, {**properties, **self._connect_with})
 
         try:
             return within(self.config.connect_timeout_seconds, connect)
@@ -265,6 +268,17 @@ class IcebergStoragePlugin(StoragePlugin):
             as_ours(identifier),
         ):
             self._registered().drop_table(identifier, purge)
+
+    def table_exists(self, identifier: str) -> bool:
+        """Whether there is such a table: that the catalog has it, not that its metadata can be read."""
+        self._check_identifier(identifier)
+        with as_ours(identifier):
+            return self._registered().table_exists(identifier)
+
+    def namespace_exists(self, namespace: str) -> bool:
+        """Whether there is such a namespace."""
+        with as_ours(namespace):
+            return self._registered().namespace_exists(namespace)
 
     def _check_identifier(self, identifier: str) -> None:
         if not isinstance(identifier, str) or not all(identifier.split(".")) or "." not in identifier:
