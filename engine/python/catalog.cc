@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "floe/catalog/catalog.h"
+#include "floe/catalog/metadata_file.h"
 #include "floe/error.h"
 #include "floe/table.h"
 #include "interrupt.h"
@@ -87,14 +88,18 @@ Table commit(const CatalogPtr& catalog, Levels identifier, const std::string& re
   });
 }
 
-// A table at a state that the caller describes: for metadata that PyIceberg staged and no catalog has.
+// A table at a state that the caller describes: for metadata that PyIceberg staged and no catalog has. Empty: what is
+// at the location.
 Table table_from_metadata(const CatalogPtr& catalog, Levels identifier, std::string metadata_location,
                           const std::string& metadata_json, Properties config) {
-  auto metadata = std::make_shared<const TableMetadata>(parse_table_metadata(metadata_json, metadata_location));
-  return {catalog, LoadedTable{.identifier = to_identifier(std::move(identifier)),
-                               .metadata_location = std::move(metadata_location),
-                               .metadata = std::move(metadata),
-                               .config = std::move(config)}};
+  LoadedTable loaded{.identifier = to_identifier(std::move(identifier)),
+                     .metadata_location = std::move(metadata_location),
+                     .config = std::move(config)};
+  loaded.metadata =
+      metadata_json.empty()
+          ? read_metadata(*catalog->io(loaded), loaded.metadata_location)
+          : std::make_shared<const TableMetadata>(parse_table_metadata(metadata_json, loaded.metadata_location));
+  return {catalog, std::move(loaded)};
 }
 
 }  // namespace

@@ -24,32 +24,40 @@ bool is(const Error& error) {
   }
 }
 
+template <typename E>
+[[noreturn]] void raise(const std::string& message) {
+  throw E(message);
+}
+
+// The classes are references that are never given back: exceptions are raised until the very end.
 struct Known {
   const char* name;
   bool (*matches)(const Error&);
-  PyObject* raised = nullptr;  // a reference that is never given back: exceptions are raised until the very end
+  void (*raise)(const std::string&);
+  PyObject* engines = nullptr;
+  PyObject* raised = nullptr;  // it, or what stands in its place
 };
 
 // The most derived first.
 std::array<Known, 18> known_errors = {{
-    {"NoSuchTable", &is<NoSuchTable>},
-    {"NoSuchNamespace", &is<NoSuchNamespace>},
-    {"NotFound", &is<NotFound>},
-    {"TableAlreadyExists", &is<TableAlreadyExists>},
-    {"NamespaceAlreadyExists", &is<NamespaceAlreadyExists>},
-    {"AlreadyExists", &is<AlreadyExists>},
-    {"NamespaceNotEmpty", &is<NamespaceNotEmpty>},
-    {"ConflictFound", &is<ConflictFound>},
-    {"CommitFailed", &is<CommitFailed>},
-    {"CommitStateUnknown", &is<CommitStateUnknown>},
-    {"InvalidArgument", &is<InvalidArgument>},
-    {"NotSupported", &is<NotSupported>},
-    {"CorruptFile", &is<CorruptFile>},
-    {"Unauthorized", &is<Unauthorized>},
-    {"Forbidden", &is<Forbidden>},
-    {"IoError", &is<IoError>},
-    {"Cancelled", &is<Cancelled>},
-    {"Error", &is<Error>},
+    {"NoSuchTable", &is<NoSuchTable>, &raise<NoSuchTable>},
+    {"NoSuchNamespace", &is<NoSuchNamespace>, &raise<NoSuchNamespace>},
+    {"NotFound", &is<NotFound>, &raise<NotFound>},
+    {"TableAlreadyExists", &is<TableAlreadyExists>, &raise<TableAlreadyExists>},
+    {"NamespaceAlreadyExists", &is<NamespaceAlreadyExists>, &raise<NamespaceAlreadyExists>},
+    {"AlreadyExists", &is<AlreadyExists>, &raise<AlreadyExists>},
+    {"NamespaceNotEmpty", &is<NamespaceNotEmpty>, &raise<NamespaceNotEmpty>},
+    {"ConflictFound", &is<ConflictFound>, &raise<ConflictFound>},
+    {"CommitFailed", &is<CommitFailed>, &raise<CommitFailed>},
+    {"CommitStateUnknown", &is<CommitStateUnknown>, &raise<CommitStateUnknown>},
+    {"InvalidArgument", &is<InvalidArgument>, &raise<InvalidArgument>},
+    {"NotSupported", &is<NotSupported>, &raise<NotSupported>},
+    {"CorruptFile", &is<CorruptFile>, &raise<CorruptFile>},
+    {"Unauthorized", &is<Unauthorized>, &raise<Unauthorized>},
+    {"Forbidden", &is<Forbidden>, &raise<Forbidden>},
+    {"IoError", &is<IoError>, &raise<IoError>},
+    {"Cancelled", &is<Cancelled>, &raise<Cancelled>},
+    {"Error", &is<Error>, &raise<Error>},
 }};
 
 void translate(const std::exception_ptr& exception, void*) {
@@ -78,7 +86,7 @@ void register_errors(const nb::dict& classes) {
       if (name == known.name) found = &known;
     }
     if (found == nullptr) throw InvalidArgument("the engine raises no error called \"" + name + "\"");
-    const int fits = PyObject_IsSubclass(value.ptr(), found->raised);
+    const int fits = PyObject_IsSubclass(value.ptr(), found->engines);
     if (fits < 0) throw nb::python_error();
     if (fits == 0) throw InvalidArgument("what is raised for " + name + " has to be a subclass of it");
     found->raised = nb::borrow(value).release().ptr();
@@ -87,9 +95,18 @@ void register_errors(const nb::dict& classes) {
 
 }  // namespace
 
+void rethrow_engines(nb::python_error& error) {
+  for (const Known& known : known_errors) {
+    if (error.matches(known.engines)) known.raise(nb::cast<std::string>(nb::str(error.value())));
+  }
+}
+
 void bind_errors(nb::module_& m) {
   const nb::module_ errors = nb::module_::import_("floe_engine.errors");
-  for (Known& known : known_errors) known.raised = nb::object(errors.attr(known.name)).release().ptr();
+  for (Known& known : known_errors) {
+    known.engines = nb::object(errors.attr(known.name)).release().ptr();
+    known.raised = known.engines;
+  }
   nb::register_exception_translator(&translate);
   m.def("register_errors", &register_errors, nb::arg("classes"),
         "Raise these classes, each a subclass of the engine's error whose name is its key, instead of the engine's.");

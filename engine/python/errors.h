@@ -8,4 +8,7 @@ namespace floe::python {
 
 void bind_errors(nanobind::module_& m);
 
+// Throws the engine's exception of the same name, if Python code raised one of the engine's errors.
+void rethrow_engines(nanobind::python_error& error);
+
 }  // namespace floe::python

@@ -4,7 +4,6 @@
 
 #include <chrono>
 #include <exception>
-#include <optional>
 #include <thread>
 
 #include "floe/stop.h"
@@ -16,13 +15,17 @@ namespace {
 
 constexpr auto kSlice = std::chrono::milliseconds(100);
 
-// Lets Python run its signal handlers, and catches what one of them raised. Nothing happens but on the main thread.
-void handle_signals(std::optional<nb::python_error>& raised) {
+thread_local Call* call_here = nullptr;
+
+// Lets Python run its signal handlers, and returns what one of them raised. Nothing happens but on the main thread.
+std::exception_ptr handle_signals() {
   const nb::gil_scoped_acquire gil;
-  if (PyErr_CheckSignals() != 0) raised.emplace();
+  return PyErr_CheckSignals() == 0 ? nullptr : std::make_exception_ptr(nb::python_error());
 }
 
 }  // namespace
+
+Call* Call::current() { return call_here; }
 
 arrow::Status Call::on_calling_thread(const std::function<arrow::Status()>& step) {
   std::unique_lock lock(mutex_);
@@ -32,6 +35,13 @@ arrow::Status Call::on_calling_thread(const std::function<arrow::Status()>& step
   changed_.notify_all();
   changed_.wait(lock, [&] { return answered_; });
   return answer_;
+}
+
+void Call::interrupt(std::exception_ptr raised) {
+  stop_.RequestStop();
+  const std::lock_guard guard(mutex_);
+  raised_ = std::move(raised);
+  interrupted_ = true;
 }
 
 void Call::serve(std::unique_lock<std::mutex>& lock) {
@@ -47,11 +57,11 @@ void Call::serve(std::unique_lock<std::mutex>& lock) {
 
 void Call::run(const std::function<void()>& work) {
   std::exception_ptr failure;
-  std::optional<nb::python_error> raised;
   {
     const nb::gil_scoped_release nogil;
     std::thread worker([&] {
       const StopScope scope(stop_.token());
+      call_here = this;
       try {
         work();
       } catch (...) {
@@ -68,15 +78,13 @@ void Call::run(const std::function<void()>& work) {
       if (step_ != nullptr) serve(lock);
       if (interrupted_) continue;
       lock.unlock();
-      handle_signals(raised);
-      if (raised) stop_.RequestStop();
+      if (std::exception_ptr raised = handle_signals()) interrupt(std::move(raised));
       lock.lock();
-      interrupted_ = raised.has_value();
     }
     lock.unlock();
     worker.join();
   }
-  if (raised) throw nb::python_error(*raised);
+  if (raised_) std::rethrow_exception(raised_);
   if (failure) std::rethrow_exception(failure);
 }
 

@@ -5,6 +5,7 @@
 #include <arrow/util/cancel.h>
 
 #include <condition_variable>
+#include <exception>
 #include <functional>
 #include <mutex>
 #include <optional>
@@ -24,10 +25,16 @@ class Call {
   // Called with the GIL held. An exception of the work goes on.
   void run(const std::function<void()>& work);
 
+  // The call whose work runs on this thread, or null.
+  static Call* current();
+
   // For the work: runs `step` on the calling thread, without the GIL, and waits for it. Streams that the caller handed
   // in are read there, because what makes them may belong to that thread (a cursor of sqlite3, a generator that Ctrl-C
   // is to reach). Cancelled once the call is interrupted.
   arrow::Status on_calling_thread(const std::function<arrow::Status()>& step);
+
+  // For such a step: ends the call as Ctrl-C does, with this exception.
+  void interrupt(std::exception_ptr raised);
 
  private:
   void serve(std::unique_lock<std::mutex>& lock);
@@ -38,6 +45,7 @@ class Call {
   const std::function<arrow::Status()>* step_ = nullptr;
   arrow::Status answer_;
   bool answered_ = false;
+  std::exception_ptr raised_;  // what interrupted
   bool interrupted_ = false;
   bool done_ = false;
 };

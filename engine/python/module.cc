@@ -17,6 +17,7 @@
 #include "floe/inspect/inspect.h"
 #include "floe/manifest/manifest.h"
 #include "maintenance.h"
+#include "python_catalog.h"
 #include "scan.h"
 #include "stream.h"
 #include "table.h"
@@ -50,6 +51,7 @@ NB_MODULE(_core, m) {
   floe::python::bind_evolve(m);
   floe::python::bind_transaction(m);
   floe::python::bind_catalog(m);
+  floe::python::bind_python_catalog(m);
   floe::python::bind_maintenance(m);
 
   m.def(

@@ -109,6 +109,9 @@ void bind_table(nb::module_& m) {
           "snapshot_of_ref",
           [](const Table& self, const std::string& ref) { return id_of(snapshot_by_ref(self.metadata(), ref)); },
           nb::arg("ref"), "The id of the snapshot that a branch or tag names.")
+      .def(
+          "of_catalog", [](const Table& self, const CatalogPtr& catalog) { return Table(catalog, self.loaded()); },
+          nb::arg("catalog"), nogil(), "This state of the table, to be committed to by another catalog.")
       .def("came_before", &came_before, nb::arg("other"), "Whether `other` is a later state of this table.")
       .def("upsert", &upsert, nb::arg("batches"), nb::arg("options"),
            "Updates the rows that have the same key as one of the stream, and inserts those that have none.")

@@ -1,7 +1,7 @@
 """The engine's classes as Python sees them."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypedDict
+from typing import Any, Protocol, TypedDict
 
 class CacheStats(TypedDict):
     hits: int
@@ -249,6 +249,9 @@ class Table:
 
     def snapshot_of_ref(self, ref: str) -> int | None:
         """The id of the snapshot that a branch or tag names."""
+
+    def of_catalog(self, catalog: Catalog) -> Table:
+        """This state of the table, to be committed to by another catalog."""
 
     def came_before(self, other: Table) -> bool:
         """Whether ``other`` is a later state of this table."""
@@ -591,7 +594,7 @@ class Catalog:
     def table_from_metadata(
         self, identifier: Sequence[str], metadata_location: str, metadata_json: str, config: Mapping[str, str]
     ) -> Table:
-        """A table at a state that the caller describes, which no catalog needs to have."""
+        """A table at a state that the caller describes, which no catalog needs to have. Empty: what is at the location."""
 
     def table_exists(self, identifier: Sequence[str]) -> bool: ...
     def list_tables(self, namespace: Sequence[str]) -> list[list[str]]: ...
@@ -622,6 +625,27 @@ def open_catalog(name: str, properties: Mapping[str, str]) -> Catalog:
         NotSupported: The engine has no such type of catalog.
         Unauthorized: The catalog's server does not know who asks.
         IoError: The catalog cannot be reached.
+    """
+
+class PythonCatalogCalls(Protocol):
+    """A catalog that Python code keeps, as the engine asks it.
+
+    Both return where the metadata is, the metadata as JSON (empty: the engine reads what is there), and the table's
+    configuration. A ``commit`` is one attempt; it raises CommitFailed where another writer was first.
+    """
+
+    def load(self, identifier: list[str]) -> tuple[str, str, dict[str, str]]: ...
+    def commit(
+        self, identifier: list[str], requirements_json: str, updates_json: str
+    ) -> tuple[str, str, dict[str, str]]: ...
+
+def python_catalog(
+    name: str, properties: Mapping[str, str], calls: PythonCatalogCalls, refusals: tuple[type[BaseException], ...]
+) -> Catalog:
+    """A catalog that Python code keeps, for the tables of ``table_from_metadata`` and ``of_catalog``.
+
+    It is asked on the thread that called the engine. A commit that raises one of ``refusals`` or an error of the engine
+    surely did not happen; after any other exception the outcome is unknown, and the engine looks at the table.
     """
 
 def open_table(location: str, properties: Mapping[str, str]) -> Table:

@@ -12,6 +12,7 @@ A program written for PyIceberg changes one line, the catalog that it loads:
 
 from __future__ import annotations
 
+from floe_iceberg.accelerated import AcceleratedCatalog, accelerate
 from floe_iceberg.append_scan import FloeIncrementalAppendScan
 from floe_iceberg.catalog import FloeCatalog, load_catalog
 from floe_iceberg.changes import FloeUpsertResult
@@ -26,6 +27,7 @@ from floe_iceberg.transaction import FloeTransaction
 __version__ = "0.1.0"
 
 __all__ = [
+    "AcceleratedCatalog",
     "FloeCatalog",
     "FloeIncrementalAppendScan",
     "FloeInspect",
@@ -36,5 +38,6 @@ __all__ = [
     "FloeUpsertResult",
     "ScanTask",
     "StaticTable",
+    "accelerate",
     "load_catalog",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -22,7 +22,7 @@ from pyiceberg.exceptions import NoSuchNamespaceError
 from pyiceberg.io import PY_IO_IMPL
 from pyiceberg.partitioning import UNPARTITIONED_PARTITION_SPEC, PartitionSpec
 from pyiceberg.schema import Schema, assign_fresh_schema_ids
-from pyiceberg.table import CommitTableResponse, StagedTable, Table, TableProperties
+from pyiceberg.table import CommitTableResponse, Table, TableProperties
 from pyiceberg.table.locations import load_location_provider
 from pyiceberg.table.metadata import new_table_metadata
 from pyiceberg.table.sorting import UNSORTED_SORT_ORDER, SortOrder
@@ -33,10 +33,11 @@ from pyiceberg.utils.config import Config, merge_config
 
 import floe_engine
 from floe_iceberg.errors import InvalidArgumentError, MissingPropertyError
+from floe_iceberg.foreign import foreign_io
 from floe_iceberg.secrets import CatalogProperties, without_password
 from floe_iceberg.state import TableState
 from floe_iceberg.table import FloeStagedTable, FloeTable
-from floe_iceberg.transaction import json_array, refuse_foreign_updates, refuse_version_3
+from floe_iceberg.transaction import FloeCreateTableTransaction, json_array, refuse_foreign_updates, refuse_version_3
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -44,9 +45,10 @@ if TYPE_CHECKING:
     from pyiceberg.view.metadata import ViewVersion
 
 FLOE_CATALOG_TYPE = "floe.catalog.type"
+FLOE_CATALOG_IMPL = "floe.catalog.impl"
 FLOE_HOME = "FLOE_HOME"
 
-_IMPLEMENTATION = "floe_iceberg.catalog.FloeCatalog"
+_OURS = ("floe_iceberg.catalog.FloeCatalog", "floe_iceberg.accelerated.AcceleratedCatalog", "floe_iceberg.FloeCatalog")
 _NATIVE = ("sql", "rest", "in-memory")
 _SSL = "ssl"
 _IN_MEMORY_WAREHOUSE = "file:///tmp/iceberg/warehouse"  # PyIceberg's
@@ -70,7 +72,6 @@ def load_catalog(name: str | None = None, **properties: str | SecretStr | None) 
 
     Raises:
         InvalidArgumentError: A property is missing or wrong.
-        NotImplementedError: The catalog is of a type that the engine does not have yet; the message names it.
         UnauthorizedError: The server of a REST catalog does not know who asks.
         IoError: The catalog cannot be reached.
     """
@@ -80,8 +81,8 @@ def load_catalog(name: str | None = None, **properties: str | SecretStr | None) 
         return FloeCatalog(name, **_embedded())
     given = {key: _revealed(value) for key, value in properties.items() if value is not None}
     implementation = given.get(PY_CATALOG_IMPL) or (config.get_catalog_config(name) or {}).get(PY_CATALOG_IMPL)
-    if implementation not in (None, _IMPLEMENTATION):
-        raise NotImplementedError(f"catalog {name}: the implementation {implementation} cannot be used yet")
+    if isinstance(implementation, str) and implementation not in _OURS:
+        given[FLOE_CATALOG_IMPL] = implementation
     return FloeCatalog(name, **given)
 
 
@@ -100,6 +101,8 @@ class FloeCatalog(MetastoreCatalog):
 
     PyIceberg's ``load_catalog`` opens it with ``py-catalog-impl`` = ``floe_iceberg.catalog.FloeCatalog`` and
     ``floe.catalog.type`` = ``sql`` or ``rest``. ``FloeCatalog(name, **catalog.properties)`` is the same catalog again.
+    Where the engine has no catalog of the type, or ``floe.catalog.impl`` names a class, it is PyIceberg's catalog that
+    keeps the tables (:class:`~floe_iceberg.accelerated.AcceleratedCatalog`).
 
     Example:
         >>> with FloeCatalog("demo", type="sql", uri="sqlite:////tmp/demo.db", warehouse="/tmp/demo") as catalog:
@@ -107,17 +110,21 @@ class FloeCatalog(MetastoreCatalog):
 
     Raises:
         InvalidArgumentError: A property is missing or wrong.
-        NotImplementedError: The catalog is of a type that the engine does not have yet.
         IoError: The catalog cannot be reached.
     """
 
+    def __new__(cls, name: str, **properties: str) -> FloeCatalog:
+        if cls is FloeCatalog and type_of(name, merged_properties(name, properties)) not in _NATIVE:
+            from floe_iceberg.accelerated import AcceleratedCatalog
+
+            return super().__new__(AcceleratedCatalog)
+        return super().__new__(cls)
+
     def __init__(self, name: str, **properties: str) -> None:
-        configured = Config().get_catalog_config(name) or {}
-        revealed = {key: _revealed(value) for key, value in properties.items()}
-        merged = merge_config(configured, cast(RecursiveDict, revealed))
-        super().__init__(name, **_texts(name, merged))
+        super().__init__(name, **merged_properties(name, properties))
         self.properties = CatalogProperties(self.properties)
-        self._type = _type(name, self.properties)
+        self._type = type_of(name, self.properties)
+        _refuse_what_is_not_native(name, self._type, self.properties)
         if self._type == "in-memory":
             self.properties.setdefault(WAREHOUSE_LOCATION, _IN_MEMORY_WAREHOUSE)
         self._handle: floe_engine.Catalog | None = self._open()
@@ -270,6 +277,24 @@ class FloeCatalog(MetastoreCatalog):
             texts,
         )
 
+    def create_table_transaction(
+        self,
+        identifier: str | Identifier,
+        schema: Schema | pa.Schema,
+        location: str | None = None,
+        partition_spec: PartitionSpec = UNPARTITIONED_PARTITION_SPEC,
+        sort_order: SortOrder = UNSORTED_SORT_ORDER,
+        properties: Properties = EMPTY_DICT,
+    ) -> FloeCreateTableTransaction:
+        """Make a table with its first rows, as one commit; nobody sees it before. The arguments are `create_table`'s.
+
+        Example:
+            >>> with catalog.create_table_transaction("flights.departures", rows.schema) as made:  # doctest: +SKIP
+            ...     made.append(rows)
+        """
+        staged = self._create_staged_table(identifier, schema, location, partition_spec, sort_order, properties)
+        return FloeCreateTableTransaction(staged)
+
     def _create_staged_table(
         self,
         identifier: str | Identifier,
@@ -278,26 +303,19 @@ class FloeCatalog(MetastoreCatalog):
         partition_spec: PartitionSpec = UNPARTITIONED_PARTITION_SPEC,
         sort_order: SortOrder = UNSORTED_SORT_ORDER,
         properties: Properties = EMPTY_DICT,
-    ) -> StagedTable:
+    ) -> FloeStagedTable:
         texts = _TableProperties.validate_python(properties)
         version = _format_version(texts)
         levels = self._table_levels(identifier, NoSuchNamespaceError)
-        if version > 2:
-            raise NotImplementedError(
-                f"{'.'.join(levels)}: PyIceberg's own code stages new tables so far, and that does not know "
-                f"format version {version} well enough; create_table makes such tables"
-            )
         if self._type == "rest":
             new_table = self._new_table(identifier, schema, location, partition_spec, sort_order, properties)
-            state = TableState(self, tuple(levels), self.handle.stage_table(*new_table))
-            io = self._load_file_io({**state.properties, **state.config}, state.metadata.location)
-            return FloeStagedTable(tuple(levels), state.metadata, "", io, self, state.config)
+            return FloeStagedTable.of(TableState(self, tuple(levels), self.handle.stage_table(*new_table)))
         converted = self._convert_schema_if_needed(schema, version)
         location = self._resolve_table_location(location, ".".join(levels[:-1]), levels[-1])
         metadata = new_table_metadata(converted, partition_spec, sort_order, location, texts)
         metadata_location = load_location_provider(location, texts).new_table_metadata_file_location()
         io = self._load_file_io(texts, metadata_location)
-        return FloeStagedTable(tuple(levels), metadata, metadata_location, io, self)
+        return FloeStagedTable.of(TableState.staged(self, tuple(levels), metadata, metadata_location, io))
 
     def register_table(
         self, identifier: str | Identifier, metadata_location: str, overwrite: bool = False
@@ -427,9 +445,16 @@ def _rebuild(cls: type[FloeCatalog], name: str, properties: dict[str, str]) -> F
     return cls(name, **properties)
 
 
-def _texts(name: str, properties: RecursiveDict) -> dict[str, str]:
-    flat = {key: value for key, value in properties.items() if value is not None and key != _SSL}
-    flat |= _flattened(_SSL, properties.get(_SSL))
+def merged_properties(name: str, properties: Properties) -> dict[str, str]:
+    """What PyIceberg's configuration says of a catalog, with what is given in its place.
+
+    Raises:
+        InvalidArgumentError: A property is not a text.
+    """
+    revealed = {key: _revealed(value) for key, value in properties.items()}
+    merged = merge_config(Config().get_catalog_config(name) or {}, cast(RecursiveDict, revealed))
+    flat = {key: value for key, value in merged.items() if value is not None and key != _SSL}
+    flat |= _flattened(_SSL, merged.get(_SSL))
     nested = [key for key, value in flat.items() if isinstance(value, (dict, list))]
     if nested:
         raise InvalidArgumentError(f"catalog {name}: the property {nested[0]} has parts, which no catalog here reads")
@@ -443,28 +468,37 @@ def _flattened(key: str, value: Any) -> dict[str, Any]:
     return {name: leaf for part, inner in value.items() for name, leaf in _flattened(f"{key}.{part}", inner).items()}
 
 
-def _type(name: str, properties: Properties) -> str:
-    if io := properties.get(PY_IO_IMPL):
-        raise NotImplementedError(f"catalog {name}: the engine has its own I/O and cannot use {PY_IO_IMPL}={io} yet")
+def type_of(name: str, properties: Mapping[str, Any]) -> str:
+    """The type of catalog that properties ask for, as PyIceberg says it; ``custom`` if they name a class.
+
+    Raises:
+        InvalidArgumentError: They say nothing of it.
+    """
+    if properties.get(FLOE_CATALOG_IMPL):
+        return "custom"
+    uri = str(properties.get(URI, ""))
     declared = properties.get(FLOE_CATALOG_TYPE) or properties.get(TYPE)
-    if declared is None and properties.get(URI, "").startswith(("mysql", "mariadb")):
+    if declared is None and uri.startswith(("mysql", "mariadb")):
         declared = "sql"  # which PyIceberg infers from no URL of MySQL's
     if declared is None:
         try:
             inferred = infer_catalog_type(name, cast(RecursiveDict, properties))
         except ValueError as error:
-            problem = str(error).replace(properties.get(URI) or " ", without_password(properties.get(URI) or " "))
+            problem = str(error).replace(uri or " ", without_password(uri or " "))
             raise InvalidArgumentError(f"catalog {name}: {problem}") from None
         declared = inferred.value if inferred else "unknown"
-    if declared.lower() in ("sql", "rest") and URI not in properties:
-        raise MissingPropertyError(f"catalog {name}: a catalog of type {declared} needs the property {URI}")
+    return str(declared).lower()
+
+
+def _refuse_what_is_not_native(name: str, kind: str, properties: Properties) -> None:
+    if io := foreign_io(properties):
+        raise NotImplementedError(f"catalog {name}: the engine has its own I/O and cannot use {PY_IO_IMPL}={io} yet")
+    if kind not in _NATIVE:
+        raise NotImplementedError(f"catalog {name}: the engine has no catalogs of type {kind}")
+    if kind in ("sql", "rest") and URI not in properties:
+        raise MissingPropertyError(f"catalog {name}: a catalog of type {kind} needs the property {URI}")
     if properties.get("echo", "false").lower() not in ("false", "0", "no"):
         raise NotImplementedError(f"catalog {name}: the engine prints no SQL statements; leave the property echo out")
-    if declared.lower() not in _NATIVE:
-        raise NotImplementedError(
-            f"catalog {name}: catalogs of type {declared} cannot be used yet, only {', '.join(_NATIVE)}"
-        )
-    return declared.lower()
 
 
 def _format_version(properties: Properties) -> Any:

@@ -219,7 +219,7 @@ def rewrite(
 ) -> RewriteDataFilesResult:
     since = table._state
     with operation("rewrite_data_files", table._full_name) as span:
-        handle, counts = floe_engine.rewrite_data_files(since.handle, **asked, memory=memory, progress=progress)
+        handle, counts = floe_engine.rewrite_data_files(since.writer, **asked, memory=memory, progress=progress)
         table._move_to(TableState(table.catalog, table.name(), handle), since)
         span.set_attribute("files.rewritten", counts["rewritten_data_files"])
     return _result(counts)
@@ -234,7 +234,7 @@ def plan(table: FloeTable, asked: _Request) -> RewritePlan:
 def commit(table: FloeTable, results: Iterable[bytes]) -> RewriteDataFilesResult:
     since = table._state
     with operation("commit_rewrite", table._full_name) as span:
-        handle, counts = floe_engine.commit_rewrite(since.handle, list(results))
+        handle, counts = floe_engine.commit_rewrite(since.writer, list(results))
         table._move_to(TableState(table.catalog, table.name(), handle), since)
         span.set_attribute("files.rewritten", counts["rewritten_data_files"])
     return _result(counts)
@@ -251,7 +251,7 @@ def rewrite_deletes(
     since = table._state
     with operation("rewrite_position_delete_files", table._full_name):
         handle, counts = floe_engine.rewrite_position_deletes(
-            since.handle,
+            since.writer,
             options={name: option_text(name, value) for name, value in options.items()},
             filter_json=filter_json(where),
             case_sensitive=case_sensitive,

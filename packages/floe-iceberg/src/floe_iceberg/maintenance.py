@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypedDict, Unpack, cast, overload
+from typing import TYPE_CHECKING, TypedDict, Unpack, overload
 
 import pyarrow as pa
 from pyiceberg.expressions import BooleanExpression
@@ -25,7 +25,6 @@ from floe_iceberg.compaction import (
 from floe_iceberg.errors import InvalidArgumentError
 from floe_iceberg.state import TableState
 from floe_iceberg.telemetry import operation
-from floe_iceberg.transaction import commits_elsewhere
 
 if TYPE_CHECKING:
     from floe_engine._core import ExpiryCounts
@@ -205,8 +204,6 @@ class FloeMaintenance(MaintenanceTable):
         """
         if options:
             return self._expire_snapshots(**options)
-        if commits_elsewhere(self.tbl.catalog):
-            return cast(FloeExpireSnapshots, super().expire_snapshots())
         return FloeExpireSnapshots(self.tbl)
 
     def _expire_snapshots(
@@ -303,7 +300,6 @@ class FloeMaintenance(MaintenanceTable):
                 has changed, and what was written is removed.
             CommitFailedError: Other writers were first, again and again.
         """
-        refuse_elsewhere(self.tbl, "compaction")
         asked = compaction.request(strategy, sort_order, options, where, branch, case_sensitive, snapshot_properties)
         return compaction.rewrite(self.tbl, asked, memory, progress)
 
@@ -330,13 +326,11 @@ class FloeMaintenance(MaintenanceTable):
         Raises:
             InvalidArgumentError: An option is not known or cannot be.
         """
-        refuse_elsewhere(self.tbl, "compaction")
         asked = compaction.request(strategy, sort_order, options, where, branch, case_sensitive, snapshot_properties)
         return compaction.plan(self.tbl, asked)
 
     def commit_rewrite(self, results: Iterable[bytes]) -> RewriteDataFilesResult:
         """``plan.commit``, in a process that does not have the plan (see :meth:`RewritePlan.commit`)."""
-        refuse_elsewhere(self.tbl, "compaction")
         return compaction.commit(self.tbl, results)
 
     def rewrite_position_delete_files(
@@ -374,7 +368,6 @@ class FloeMaintenance(MaintenanceTable):
             ConflictFoundError: Others changed what the deletes are of meanwhile. Nothing of it is committed.
             CommitFailedError: Other writers were first, again and again.
         """
-        refuse_elsewhere(self.tbl, "rewriting of delete files")
         return compaction.rewrite_deletes(self.tbl, options, where, branch, case_sensitive, snapshot_properties)
 
 
@@ -389,16 +382,9 @@ _TYPES = (pa.string(), pa.string(), pa.int64())
 
 def _expire(table: FloeTable, **options: object) -> ExpiryCounts:
     """Runs it in the engine, and moves the table to what came of it."""
-    refuse_elsewhere(table, "expiry of snapshots")
     since = table._state
     with operation("expire_snapshots", table._full_name) as span:
-        handle, counts = floe_engine.expire_snapshots(since.handle, **options)  # type: ignore[arg-type]
+        handle, counts = floe_engine.expire_snapshots(since.writer, **options)  # type: ignore[arg-type]
         table._move_to(TableState(table.catalog, table.name(), handle), since)
         span.set_attribute("expired.count", len(counts["snapshots"]))
     return counts
-
-
-def refuse_elsewhere(table: FloeTable, what: str) -> None:
-    """Raises NotImplementedError where commits go to a ``commit_table`` that is not the engine's."""
-    if commits_elsewhere(table.catalog):
-        raise NotImplementedError(f"{table._full_name}: {what} commits in the engine, not by another catalog")

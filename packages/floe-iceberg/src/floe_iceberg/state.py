@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
-from typing import Any
+from typing import Any, Self
 
 from pydantic import ValidationError
 from pyiceberg.catalog import Catalog
@@ -13,6 +12,7 @@ from pyiceberg.table.metadata import TableMetadata, TableMetadataUtil
 from pyiceberg.typedef import Identifier
 
 import floe_engine
+from floe_iceberg.foreign import CatalogCalls, commits_elsewhere, metadata_json, python_catalog, whole_json
 
 
 class TableState:
@@ -38,6 +38,40 @@ class TableState:
         self.config = dict(handle.config if handle else config or {})
         self._io = io
 
+    @classmethod
+    def of_pyicebergs(
+        cls,
+        catalog: Catalog,
+        identifier: Identifier,
+        metadata: TableMetadata,
+        metadata_location: str,
+        io: FileIO | None,
+        config: Mapping[str, str],
+    ) -> Self:
+        """A state that PyIceberg's own code loaded or committed.
+
+        Raises:
+            NotImplementedError: It is of version 3, of which PyIceberg drops fields, and the engine cannot reach it.
+        """
+        state = cls(catalog, identifier, None, metadata, metadata_location, io, config)
+        if not metadata_json(metadata):
+            state._handle = state._of_metadata("")  # what is at the location
+        return state
+
+    @classmethod
+    def staged(
+        cls, catalog: Catalog, identifier: Identifier, metadata: TableMetadata, location: str, io: FileIO | None
+    ) -> Self:
+        """The state of a table that is about to be made."""
+        state = cls(catalog, identifier, None, metadata, location, io)
+        state._handle = state._of_metadata(whole_json(metadata))
+        return state
+
+    def in_catalog(self, catalog: Catalog) -> TableState:
+        """The same state, committed to by another catalog."""
+        location, io = self.metadata_location, self._io
+        return TableState(catalog, self.identifier, self._handle, self._metadata, location, io, self.config)
+
     @property
     def full_name(self) -> str:
         """The namespace and the name, joined with dots."""
@@ -47,16 +81,24 @@ class TableState:
     def handle(self) -> floe_engine.Table:
         """The engine's table."""
         if self._handle is None:
-            metadata = self.metadata
-            if metadata.format_version > 2:
+            json = metadata_json(self.metadata)
+            if not json:
                 raise NotImplementedError(
-                    f"{self.full_name}: metadata of format version {metadata.format_version} that PyIceberg "
+                    f"{self.full_name}: metadata of format version {self.metadata.format_version} that PyIceberg "
                     "made cannot be handed to the engine, because PyIceberg drops fields of it; load the table again"
                 )
-            self._handle = engine_of(self.catalog).table_from_metadata(
-                self.identifier, self.metadata_location, metadata.model_dump_json(), self.config
-            )
+            self._handle = self._of_metadata(json)
         return self._handle
+
+    def _of_metadata(self, json: str) -> floe_engine.Table:
+        return engine_of(self.catalog).table_from_metadata(self.identifier, self.metadata_location, json, self.config)
+
+    @property
+    def writer(self) -> floe_engine.Table:
+        """The engine's table for changes, which go to the catalog's `commit_table`, whoever put that there."""
+        if not commits_elsewhere(self.catalog):
+            return self.handle
+        return self.handle.of_catalog(python_catalog(CatalogCalls(self.catalog, self)))
 
     @property
     def metadata(self) -> TableMetadata:
@@ -105,16 +147,12 @@ class TableState:
 
 
 def engine_of(catalog: Catalog) -> floe_engine.Catalog:
-    """The engine's side of a catalog; of one that is not ours, such as a static table's, what reads files for it."""
+    """The engine's side of a catalog; of one that is not ours, such as a static table's, what asks it."""
     from floe_iceberg.catalog import FloeCatalog
 
-    return catalog.handle if isinstance(catalog, FloeCatalog) else _reader(tuple(sorted(catalog.properties.items())))
-
-
-@lru_cache(maxsize=8)
-def _reader(properties: tuple[tuple[str, str], ...]) -> floe_engine.Catalog:
-    access = {key: value for key, value in properties if key != "uri"}
-    return floe_engine.open_catalog("reader", {**access, "type": "in-memory", "warehouse": "file:///nowhere"})
+    if isinstance(catalog, FloeCatalog) and not commits_elsewhere(catalog):
+        return catalog.handle
+    return python_catalog(CatalogCalls(catalog))
 
 
 def _rebuild(

@@ -26,6 +26,7 @@ from floe_engine import UpsertOptions
 from floe_iceberg.append_scan import FloeIncrementalAppendScan
 from floe_iceberg.changes import RowChanges, check_names
 from floe_iceberg.errors import InvalidArgumentError, NotFoundError
+from floe_iceberg.foreign import commits_elsewhere, delete_old_metadata
 from floe_iceberg.inspect import FloeInspect
 from floe_iceberg.maintenance import FloeMaintenance, to_milliseconds
 from floe_iceberg.metrics import StorageMetrics, storage_metrics
@@ -34,7 +35,7 @@ from floe_iceberg.scan import FloeScan
 from floe_iceberg.schema import FloeUpdateSchema, SchemaVersion, schema_history
 from floe_iceberg.snapshot import FloeManageSnapshots
 from floe_iceberg.state import TableState
-from floe_iceberg.transaction import FloeTransaction, commits_elsewhere
+from floe_iceberg.transaction import FloeTransaction
 
 if TYPE_CHECKING:
     from floe_engine._core import UpsertCounts
@@ -78,7 +79,6 @@ class FloeTable(RowChanges, Table):
 
     def _hold(self, state: TableState) -> None:
         self._identifier = state.identifier
-        self.catalog = state.catalog
         self._state = state
         self._moving = threading.Lock()  # held while the table moves to another state
 
@@ -86,6 +86,15 @@ class FloeTable(RowChanges, Table):
         return type(self).of, (self._state,)
 
     # --- what PyIceberg keeps as attributes, made when asked for ---
+
+    @property
+    def catalog(self) -> Catalog:
+        """The catalog that the table is in, and that commits its changes."""
+        return self._state.catalog
+
+    @catalog.setter
+    def catalog(self, value: Catalog) -> None:
+        self._state = self._state.in_catalog(value)
 
     @property
     def metadata(self) -> TableMetadata:
@@ -138,10 +147,9 @@ class FloeTable(RowChanges, Table):
         """
         with self._moving:
             fresh = self.catalog.load_table(self._identifier)
-            if not isinstance(fresh, FloeTable):
-                return cast(FloeTable, super().refresh())
-            self._check_same_table(fresh._state)
-            self._state = fresh._state
+            state = state_of(fresh, self.catalog)
+            self._check_same_table(state)
+            self._state = state
             return self
 
     def scan(
@@ -346,7 +354,7 @@ class FloeTable(RowChanges, Table):
 
     def _upsert(self, source: Any, options: UpsertOptions) -> UpsertCounts:
         since = self._state
-        handle, counts = since.handle.upsert(source, options)
+        handle, counts = since.writer.upsert(source, options)
         self._move_to(TableState(self.catalog, self._identifier, handle), since)
         return counts
 
@@ -357,17 +365,35 @@ class FloeTable(RowChanges, Table):
                 self._state = committed
 
     def _do_commit(self, updates: tuple[TableUpdate, ...], requirements: tuple[TableRequirement, ...]) -> None:
-        if commits_elsewhere(self.catalog):
-            super()._do_commit(updates, requirements)
-            return
         since = self._state
-        committed = cast("FloeCatalog", self.catalog)._commit(self, requirements, updates)
+        committed = self._committed(updates, requirements)
         self._check_same_table(committed)
         self._move_to(committed, since)
+
+    def _committed(self, updates: tuple[TableUpdate, ...], requirements: tuple[TableRequirement, ...]) -> TableState:
+        if not commits_elsewhere(self.catalog):
+            return cast("FloeCatalog", self.catalog)._commit(self, requirements, updates)
+        before = self._state
+        response = self.catalog.commit_table(self, requirements, updates)
+        delete_old_metadata(before, response.metadata)
+        return TableState.of_pyicebergs(
+            self.catalog, self._identifier, response.metadata, response.metadata_location, before._io, before.config
+        )
 
     def _check_same_table(self, state: TableState) -> None:
         if self._state.uuid != state.uuid:
             raise ValueError(f"Table UUID does not match: current={self._state.uuid} != refreshed={state.uuid}")
+
+
+def state_of(table: Table, catalog: Catalog) -> TableState:
+    """The state of any table, as one of `catalog`."""
+    if isinstance(table, FloeTable):
+        return table._state
+    if isinstance(table, StagedTable):
+        return TableState.staged(catalog, table.name(), table.metadata, table.metadata_location, table.io)
+    return TableState.of_pyicebergs(
+        catalog, table.name(), table.metadata, table.metadata_location, table.io, table.config
+    )
 
 
 class FloeStaticTable(FloeTable, StaticTable):

@@ -6,14 +6,14 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from pyiceberg.catalog import Catalog
 from pyiceberg.expressions import BooleanExpression
 from pyiceberg.io import PY_IO_IMPL
 from pyiceberg.table import (
     ALWAYS_TRUE,
     DOWNCAST_NS_TIMESTAMP_TO_US_ON_WRITE,
+    CreateTableTransaction,
     DataScan,
     Table,
     TableProperties,
@@ -22,9 +22,8 @@ from pyiceberg.table import (
 from pyiceberg.table.metadata import TableMetadata
 from pyiceberg.table.refs import MAIN_BRANCH
 from pyiceberg.table.update import TableRequirement, TableUpdate, UpgradeFormatVersionUpdate
-from pyiceberg.table.update.snapshot import ManageSnapshots, UpdateSnapshot
+from pyiceberg.table.update.snapshot import UpdateSnapshot
 from pyiceberg.table.update.sorting import UpdateSortOrder
-from pyiceberg.table.update.spec import UpdateSpec
 from pyiceberg.typedef import EMPTY_DICT
 from pyiceberg.utils.config import Config
 
@@ -32,16 +31,17 @@ import floe_engine
 from floe_engine import UpsertOptions
 from floe_iceberg.changes import RowChanges
 from floe_iceberg.errors import InvalidArgumentError
+from floe_iceberg.foreign import CreationCalls, python_catalog
 from floe_iceberg.partition import FloeUpdateSortOrder, FloeUpdateSpec
 from floe_iceberg.scan import FloeScan
 from floe_iceberg.schema import FloeUpdateSchema
 from floe_iceberg.snapshot import FloeManageSnapshots
-from floe_iceberg.state import TableState
+from floe_iceberg.state import TableState, engine_of
 from floe_iceberg.telemetry import traced
 
 if TYPE_CHECKING:
     from floe_engine._core import UpsertCounts
-    from floe_iceberg.table import FloeTable
+    from floe_iceberg.table import FloeStagedTable, FloeTable
 
 # What PyIceberg's own code may change in tables of format version 3: it neither reads nor writes rows for it.
 _HARMLESS_UPDATES = {
@@ -69,7 +69,7 @@ class FloeTransaction(RowChanges, Transaction):
     _table: FloeTable
 
     def __init__(self, table: Table, autocommit: bool = False) -> None:
-        super().__init__(table, autocommit)
+        Transaction.__init__(self, table, autocommit)
         self._engine: floe_engine.Transaction | None = None  # from the first change on
         self._since: TableState | None = None  # where that began
         self._staged: TableState | None = None  # with the changes so far; None: not known yet
@@ -112,8 +112,11 @@ class FloeTransaction(RowChanges, Transaction):
             if self._is_over:
                 raise InvalidArgumentError(f"{self._full_name}: the transaction is over; begin another one")
             self._since = self._staged = self._table._state
-            self._engine = floe_engine.Transaction(self._since.handle)
+            self._engine = floe_engine.Transaction(self._writer(self._since))
         return self._engine
+
+    def _writer(self, state: TableState) -> floe_engine.Table:
+        return state.writer
 
     @contextmanager
     def _change(self) -> Iterator[FloeTransaction]:
@@ -150,14 +153,12 @@ class FloeTransaction(RowChanges, Transaction):
         Raises:
             InvalidArgumentError: The version is an earlier one, or is not known.
         """
-        if commits_elsewhere(self._table.catalog):
-            super().upgrade_table_version(cast(Any, format_version))
-        elif format_version != self._state.format_version:
+        if format_version != self._state.format_version:
             self._begin().update("[]", json_array([UpgradeFormatVersionUpdate(format_version=format_version)]))
             self._changed()
         return self
 
-    # --- changing what the table is made of: where commits go elsewhere, by PyIceberg's own classes ---
+    # --- changing what the table is made of ---
 
     def update_schema(self, allow_incompatible_changes: bool = False, case_sensitive: bool = True) -> FloeUpdateSchema:
         """Changes of columns (see :class:`~floe_iceberg.schema.FloeUpdateSchema`).
@@ -166,26 +167,18 @@ class FloeTransaction(RowChanges, Transaction):
             allow_incompatible_changes: Also those after which what was written before may not be readable.
             case_sensitive: Whether the case of names counts.
         """
-        if commits_elsewhere(self._table.catalog):
-            return cast(FloeUpdateSchema, super().update_schema(allow_incompatible_changes, case_sensitive))
         return FloeUpdateSchema(self, allow_incompatible_changes, case_sensitive)
 
     def update_spec(self, case_sensitive: bool = True) -> FloeUpdateSpec:
         """Changes of the partitioning (see :class:`~floe_iceberg.partition.FloeUpdateSpec`)."""
-        if commits_elsewhere(self._table.catalog):
-            return cast(FloeUpdateSpec, UpdateSpec(self, case_sensitive))
         return FloeUpdateSpec(self, case_sensitive)
 
     def update_sort_order(self, case_sensitive: bool = True) -> UpdateSortOrder:
         """A new sort order (see :class:`~floe_iceberg.partition.FloeUpdateSortOrder`)."""
-        if commits_elsewhere(self._table.catalog):
-            return super().update_sort_order(case_sensitive)
         return FloeUpdateSortOrder(self, case_sensitive)
 
     def manage_snapshots(self) -> FloeManageSnapshots:
         """Changes of branches, tags and what is current (see :class:`~floe_iceberg.snapshot.FloeManageSnapshots`)."""
-        if commits_elsewhere(self._table.catalog):
-            return cast(FloeManageSnapshots, ManageSnapshots(self))
         return FloeManageSnapshots(self)
 
     def _stage_natively(self, change: Callable[[floe_engine.Transaction], object]) -> None:
@@ -207,7 +200,7 @@ class FloeTransaction(RowChanges, Transaction):
         python_decides = PY_IO_IMPL in properties or TableProperties.WRITE_PY_LOCATION_PROVIDER_IMPL in properties
         schema = str(getattr(stream, "schema", ""))
         downcast = "timestamp[ns" in schema and Config().get_bool(DOWNCAST_NS_TIMESTAMP_TO_US_ON_WRITE)
-        if not (python_decides or downcast or commits_elsewhere(self._table.catalog)):
+        if not (python_decides or downcast):
             return False
         refuse_version_3(self._state, "this way of changing rows")
         return True
@@ -216,9 +209,6 @@ class FloeTransaction(RowChanges, Transaction):
         self, updates: tuple[TableUpdate, ...], requirements: tuple[TableRequirement, ...] = ()
     ) -> FloeTransaction:
         with self._using():
-            if commits_elsewhere(self._table.catalog):
-                super()._stage(updates, requirements)
-                return self
             refuse_foreign_updates(self._state, updates)
             self._begin().update(json_array(requirements), json_array(updates))
             self._staged = None
@@ -230,8 +220,6 @@ class FloeTransaction(RowChanges, Transaction):
             self.commit_transaction()
 
     def _scan(self, row_filter: str | BooleanExpression = ALWAYS_TRUE, case_sensitive: bool = True) -> DataScan:
-        if self._updates and self._engine is None:
-            return super()._scan(row_filter, case_sensitive)
         return FloeScan.of(self._state, row_filter=row_filter, case_sensitive=case_sensitive)
 
     def __enter__(self) -> FloeTransaction:
@@ -270,6 +258,44 @@ class FloeTransaction(RowChanges, Transaction):
             return self._table
 
 
+class FloeCreateTableTransaction(FloeTransaction, CreateTableTransaction):
+    """A table that is made with its first changes, as one commit."""
+
+    def __init__(self, table: FloeStagedTable) -> None:
+        FloeTransaction.__init__(self, table)
+        self._initial_changes(table.metadata)
+        self._creation = CreationCalls(table._state, json_array(self._updates))
+        self._updates = ()
+
+    def _writer(self, state: TableState) -> floe_engine.Table:
+        return state.handle.of_catalog(python_catalog(self._creation))
+
+    def commit_transaction(self) -> Table:
+        """Make the table.
+
+        Raises:
+            CommitFailedError: It is there already.
+            NoSuchNamespaceError: Its namespace is not.
+            CommitStateUnknownError: The answer to the commit was lost.
+        """
+        table = self._table
+        with self._using():
+            if self._failed or self._creation.is_done:
+                return Transaction.commit_transaction(self)
+            try:
+                handle = self._engine.commit() if self._engine else table._state.handle
+                if not self._creation.is_done:  # nothing was changed
+                    made = self._creation.commit(list(table.name()), "[]", "[]")
+                    handle = engine_of(table.catalog).table_from_metadata(table.name(), *made)
+            except BaseException:
+                self._failed = True
+                raise
+            table._state = TableState(table.catalog, table.name(), handle.of_catalog(engine_of(table.catalog)))
+            self._engine = self._since = self._staged = None
+            self._updates = self._requirements = ()
+            return table
+
+
 def refuse_version_3(state: TableState, what: str) -> None:
     """Raises NotImplementedError where PyIceberg's own code would change, or read, what it does not know."""
     if state.format_version > 2:
@@ -287,13 +313,6 @@ def refuse_foreign_updates(state: TableState, updates: Iterable[TableUpdate]) ->
             f"{state.full_name}: PyIceberg made these changes ({', '.join(sorted(foreign))}), "
             f"and it does not know format version {state.format_version} well enough; changes of rows work"
         )
-
-
-def commits_elsewhere(catalog: Catalog) -> bool:
-    """Whether commits go to a ``commit_table`` that is not ours: another catalog's, or one that somebody put there."""
-    from floe_iceberg.catalog import FloeCatalog
-
-    return getattr(catalog.commit_table, "__func__", None) is not FloeCatalog.commit_table
 
 
 def json_array(models: Iterable[TableRequirement | TableUpdate]) -> str:
