@@ -29,6 +29,7 @@ from floe_iceberg.catalog import FloeCatalog, load_catalog
 from floe_iceberg.dagster import frames, layout
 from floe_iceberg.dagster.metadata import materialization_metadata, snapshot_rows
 from floe_iceberg.dagster.partitions import PartitionRows
+from floe_iceberg.dagster.publish import run_branch
 from floe_iceberg.dagster.settings import (
     ICEBERG_NAMESPACE_KEY,
     ICEBERG_PARTITION_COLUMN_KEY,
@@ -57,7 +58,6 @@ __all__ = [
     "IcebergIOManager",
     "TableIOManager",
     "create_iceberg_io_manager",
-    "run_branch",
 ]
 
 RUN_ID, ASSET_KEY, PARTITION_KEY, STEP_KEY, IDEMPOTENCE_KEY = (
@@ -66,11 +66,6 @@ RUN_ID, ASSET_KEY, PARTITION_KEY, STEP_KEY, IDEMPOTENCE_KEY = (
 """What the summary of a snapshot says of the output that made it."""
 
 _RETRY_NUMBER_TAG, _ROOT_RUN_TAG = "dagster/retry_number", "dagster/root_run_id"
-
-
-def run_branch(run_id: str) -> str:
-    """The branch that a run's outputs are written to until they are published together."""
-    return f"run_{run_id}"
 
 
 class TableIOManager(IOManager):
@@ -121,6 +116,13 @@ class TableIOManager(IOManager):
             NoSuchTableError: It was not written yet.
         """
         return self.catalog.load_table(self.identifier(path, OutputSettings.of("/".join(path), metadata)))
+
+    def branch_to_read(self, table: FloeTable, settings: OutputSettings, run_id: str) -> str:
+        """The branch that holds an asset's rows: within a run that has written them, the run's."""
+        if settings.branch is not None:
+            return settings.branch
+        branch = run_branch(run_id)
+        return branch if self.run_branches and table._state.handle.snapshot_of_ref(branch) is not None else MAIN_BRANCH
 
     # --- outputs ---
 
@@ -232,10 +234,11 @@ class TableIOManager(IOManager):
         settings = OutputSettings.of(name, upstream.definition_metadata if upstream else None)
         wanted = InputSettings.of(f"input {name}", context.definition_metadata)
         table = self.catalog.load_table(self.identifier(path, settings))
-        ref = wanted.branch or settings.branch
-        if self.run_branches and ref is None and wanted.snapshot_id is None:
-            ref = run_branch(context.step_context.run_id)
-            ref = ref if table._state.handle.snapshot_of_ref(ref) is not None else None
+        ref = wanted.branch
+        if ref is None and wanted.snapshot_id is None:
+            run_id = context.step_context.run_id if self.run_branches else ""
+            ref = self.branch_to_read(table, settings, run_id)
+            ref = ref if table._state.handle.snapshot_of_ref(ref) is not None else None  # no snapshot yet, so no rows
         scan = table.scan(
             _rows_wanted(table, settings, context),
             selected_fields=wanted.columns or ("*",),

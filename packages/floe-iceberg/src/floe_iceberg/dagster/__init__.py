@@ -1,1 +1,25 @@
-"""Iceberg tables in Dagster: what its assets, ops and sensors use besides :mod:`floe_iceberg.io_manager`."""
+"""Iceberg tables in Dagster: what its definitions use besides :mod:`floe_iceberg.io_manager`."""
+
+from __future__ import annotations
+
+from floe_iceberg.dagster.checks import build_freshness_check, build_row_count_check, build_schema_check
+from floe_iceberg.dagster.publish import (
+    build_publish_asset,
+    build_publish_op,
+    discard_run,
+    publish_run,
+    run_branch,
+    tables_of_run,
+)
+
+__all__ = [
+    "build_freshness_check",
+    "build_publish_asset",
+    "build_publish_op",
+    "build_row_count_check",
+    "build_schema_check",
+    "discard_run",
+    "publish_run",
+    "run_branch",
+    "tables_of_run",
+]

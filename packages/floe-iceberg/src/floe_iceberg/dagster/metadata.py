@@ -77,7 +77,9 @@ def materialization_metadata(
 
 def snapshot_rows(table: FloeTable) -> list[dict[str, Any]]:
     """The table's snapshots, the oldest first."""
-    rows = table.inspect.snapshots(columns=["committed_at", "snapshot_id", "operation", "summary"]).to_pylist()
+    rows = table.inspect.snapshots(
+        columns=["committed_at", "snapshot_id", "parent_id", "operation", "summary"]
+    ).to_pylist()
     return sorted(({**row, "summary": dict(row["summary"] or ())} for row in rows), key=lambda row: row["committed_at"])
 
 
