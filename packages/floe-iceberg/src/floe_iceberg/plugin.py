@@ -43,6 +43,7 @@ from floe_iceberg.errors import (
     TableAlreadyExistsError,
     as_ours,
 )
+from floe_iceberg.foreign import commits_elsewhere
 from floe_iceberg.metrics import StorageMetrics
 from floe_iceberg.partition import to_pyiceberg_sort_order, to_pyiceberg_spec
 from floe_iceberg.registration import Registration, as_floe_table, registration_of
@@ -51,7 +52,6 @@ from floe_iceberg.schema import evolve_schema, to_pyiceberg_schema
 from floe_iceberg.secrets import without_password
 from floe_iceberg.table import FloeTable
 from floe_iceberg.telemetry import count_rows, operation
-from floe_iceberg.transaction import commits_elsewhere
 
 _MERGES_MANIFESTS = "commit.manifest-merge.enabled"
 _RETRIES = "commit.retry.num-retries"
