@@ -19,8 +19,9 @@ import pytest
 from pyiceberg.expressions import EqualTo
 
 from floe_iceberg import FloeScan, FloeTable
+from floe_iceberg.dagster import layout
 from floe_iceberg.dagster.layout import parse_term
-from floe_iceberg.errors import InvalidArgumentError, NoSuchTableError
+from floe_iceberg.errors import CommitFailedError, InvalidArgumentError, NoSuchTableError
 from floe_iceberg.io_manager import IcebergIOManager, create_iceberg_io_manager
 from floe_iceberg.plugin import IcebergStoragePlugin
 
@@ -694,6 +695,38 @@ def test_a_failure_leaves_the_schema_too(lake: IcebergIOManager) -> None:
 def test_a_partition_field_that_is_none_is_refused(term: str) -> None:
     with pytest.raises(InvalidArgumentError, match="iceberg_partition_spec"):
         parse_term(term)
+
+
+def test_a_new_table_and_its_rows_are_one_commit(lake: IcebergIOManager) -> None:
+    run(lake, day_asset(), partition_key="2024-01-01")
+    table = table_of(lake, "days")
+    assert len(table.snapshots()) == 1
+    assert table.metadata.metadata_log == []
+
+
+def test_when_two_runs_make_a_table_at_once_both_write(lake: IcebergIOManager, monkeypatch: pytest.MonkeyPatch) -> None:
+    make, other = layout.new_table, make_lake(Path(lake.catalog["warehouse"].removeprefix("file://")).parent)
+
+    def late(*arguments: Any) -> Any:
+        creation = make(*arguments)
+        monkeypatch.setattr(layout, "new_table", make)
+        run(other, day_asset(), partition_key="2024-01-02")
+        return creation
+
+    monkeypatch.setattr(layout, "new_table", late)
+    run(lake, day_asset(), partition_key="2024-01-01")
+    assert {row["day"].day for row in rows_of(lake, "days")} == {1, 2}
+
+    def first_again(*arguments: Any) -> Any:
+        creation = make(*arguments)
+        monkeypatch.setattr(layout, "new_table", make)
+        run(other, asset_of(lambda: ROWS))
+        return creation
+
+    monkeypatch.setattr(layout, "new_table", first_again)
+    with pytest.raises(CommitFailedError):
+        run(lake, asset_of(batches))  # which can be read but once
+    assert len(rows_of(lake, "rows")) == 2
 
 
 def test_a_new_table_is_made_as_the_metadata_says(lake: IcebergIOManager) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, cast
 
@@ -43,7 +43,7 @@ from floe_iceberg.dagster.settings import (
     SchemaPolicy,
     WriteMode,
 )
-from floe_iceberg.errors import InvalidArgumentError, NoSuchTableError, TableAlreadyExistsError
+from floe_iceberg.errors import CommitFailedError, InvalidArgumentError, NoSuchTableError
 from floe_iceberg.table import FloeTable
 from floe_iceberg.transaction import FloeTransaction
 
@@ -134,95 +134,82 @@ class TableIOManager(IOManager):
             context.log.info(f"{'/'.join(path)} is None: its table stays as it is")
             return
         started = time.monotonic()
-        identifier = self.identifier(path, settings)
-        rows = None if (stream := frames.rows_of(obj)) is None else _Counted(stream)
-        with self._table_for(identifier, rows, settings, context) as table:
-            if table is None:
-                context.log.info(f"{'.'.join(identifier)}: there are no rows, and no table yet")
-                return
-            branch = settings.branch or (run_branch(context.run_id) if self.run_branches else MAIN_BRANCH)
-            written = self._write(table, rows, settings, branch, context)
+        branch = settings.branch or (run_branch(context.run_id) if self.run_branches else MAIN_BRANCH)
+        summary = {**settings.snapshot_props, **_provenance(context)}
+        output = _Output(context, settings, self.identifier(path, settings), branch, summary)
+        table, written = self._write(output, obj)
+        if table is None:
+            context.log.info(f"{'.'.join(output.identifier)}: there are no rows, and no table yet")
+            return
         partitioned = context.has_asset_partitions and len(context.asset_partition_keys) == 1
         seconds = time.monotonic() - started
         told = materialization_metadata(table, branch, seconds, is_partitioned=partitioned, written=written)
         context.add_output_metadata(told)
 
-    @contextmanager
-    def _table_for(
-        self, identifier: tuple[str, ...], rows: _Counted | None, settings: OutputSettings, context: OutputContext
-    ) -> Iterator[FloeTable | None]:
-        """The table, which is made if it is not there, and goes again if it was made for rows that did not come."""
+    def _write(self, output: _Output, obj: Any) -> tuple[FloeTable | None, int]:
+        """Write the rows. The table as they left it, and how many there were."""
+        stream = frames.rows_of(obj)
+        rows = None if stream is None else _Counted(stream)
         try:
-            table = self.catalog.load_table(identifier)
+            table = self.catalog.load_table(output.identifier)
         except NoSuchTableError:
             if not self.infer_schema_from_data:
                 raise
         else:
-            yield table
-            return
+            return table, self._change(table, output, rows)
         if rows is None:
-            yield None
-            return
-        partitions = context.asset_partitions_def if context.has_asset_partitions else None
+            return None, 0
         try:
-            table = layout.create_table(self.catalog, identifier, rows.schema, settings, partitions)
-        except TableAlreadyExistsError:
-            yield self.catalog.load_table(identifier)
-            return
-        try:
-            yield table
-        except BaseException:
-            if table.refresh().current_snapshot() is None:
-                self.catalog.drop_table(identifier)
-            raise
+            self._make(output, rows)
+        except CommitFailedError:
+            # Another run, such as one of the same backfill, was first. What can be read again is written to its table.
+            if isinstance(obj, Iterator) or not self.catalog.table_exists(output.identifier):
+                raise
+            return self._write(output, obj)
+        return self.catalog.load_table(output.identifier), rows.rows
 
-    def _write(
-        self, table: FloeTable, rows: _Counted | None, settings: OutputSettings, branch: str, context: OutputContext
-    ) -> int | None:
-        """Write the rows, unless an earlier attempt of the step did. How many came."""
-        summary = {**settings.snapshot_props, **_provenance(context)}
-        key = summary.get(IDEMPOTENCE_KEY)
+    def _make(self, output: _Output, rows: _Counted) -> None:
+        partitions = output.context.asset_partitions_def if output.context.has_asset_partitions else None
+        creation = layout.new_table(self.catalog, output.identifier, rows.schema, output.settings, partitions)
+        with creation:
+            if output.branch != MAIN_BRANCH:
+                creation.manage_snapshots().create_snapshot()  # branches begin at a snapshot
+            self._put(creation, output, rows)
+
+    def _change(self, table: FloeTable, output: _Output, rows: _Counted | None) -> int:
+        """Write the rows, unless an earlier attempt of the step did. How many there were."""
+        key = output.summary.get(IDEMPOTENCE_KEY)
         for row in snapshot_rows(table) if key else ():
             if row["summary"].get(IDEMPOTENCE_KEY) == key:
-                context.log.info(
-                    f"{table._full_name}: an earlier attempt of the step wrote snapshot {row['snapshot_id']}"
-                )
+                output.context.log.info(f"an earlier attempt of the step wrote snapshot {row['snapshot_id']}")
                 return int(row["summary"].get("added-records", 0))
-        if branch != MAIN_BRANCH and table.current_snapshot() is None:
-            table.manage_snapshots().create_snapshot().commit()  # branches begin at a snapshot
-        counted = rows or _Counted(table.schema().as_arrow().empty_table().to_reader())
-        policy = settings.schema_evolution or self.schema_evolution
-        changes = layout.changes_of(table, counted.schema, settings, policy)
+        if output.branch != MAIN_BRANCH and table._state.handle.snapshot_of_ref(MAIN_BRANCH) is None:
+            table.manage_snapshots().create_snapshot().commit()
+        rows = rows or _Counted(table.schema().as_arrow().empty_table().to_reader())
+        policy = output.settings.schema_evolution or self.schema_evolution
+        changes = layout.changes_of(table, rows.schema, output.settings, policy)
         if not changes:
-            self._put(table, counted, settings, branch, summary, context)
-            return counted.rows
+            self._put(table, output, rows)
+            return rows.rows
         with table.transaction() as transaction:
             for change in changes:
                 change(transaction)
-            self._put(transaction, counted, settings, branch, summary, context)
-        return counted.rows
+            self._put(transaction, output, rows)
+        return rows.rows
 
-    def _put(
-        self,
-        target: FloeTable | FloeTransaction,
-        counted: _Counted,
-        settings: OutputSettings,
-        branch: str,
-        summary: dict[str, str],
-        context: OutputContext,
-    ) -> None:
-        partition = _partition_of(target._state.metadata.schema(), settings, context)
-        rows = counted.reader() if partition is None else partition.only(counted.reader())
+    def _put(self, target: FloeTable | FloeTransaction, output: _Output, rows: _Counted) -> None:
+        settings, branch, summary = output.settings, output.branch, output.summary
+        partition = _partition_of(target._state.metadata.schema(), output)
+        reader = rows.reader() if partition is None else partition.only(rows.reader())
         default = "append" if partition is None else "overwrite"
         match settings.write_mode or self.write_mode or default:
             case "append":
-                target.append(rows, summary, branch)
+                target.append(reader, summary, branch)
             case "upsert":
                 keys = settings.upsert_keys
-                target.upsert(rows, list(keys) if keys else None, branch=branch, snapshot_properties=summary)
+                target.upsert(reader, list(keys) if keys else None, branch=branch, snapshot_properties=summary)
             case "overwrite":
-                replaced = _replaced(partition, settings, context)
-                target.overwrite(rows, replaced, summary, branch=branch)
+                target.overwrite(reader, _replaced(partition, output), summary, branch=branch)
 
     # --- inputs ---
 
@@ -335,6 +322,17 @@ def create_iceberg_io_manager(
     return TableIOManager(catalog, namespace, default_write_mode, infer_schema_from_data=infer_schema_from_data)
 
 
+@dataclass(frozen=True)
+class _Output:
+    """An output on its way: where it goes, how, and what its snapshot says."""
+
+    context: OutputContext
+    settings: OutputSettings
+    identifier: tuple[str, ...]
+    branch: str
+    summary: dict[str, str]
+
+
 class _Counted:
     """A stream of rows, and how many of them were read."""
 
@@ -359,29 +357,27 @@ def _path(context: OutputContext) -> Sequence[str]:
     return [context.name if context.name != "result" else context.op_def.name]
 
 
-def _partition_of(schema: Schema, settings: OutputSettings, context: OutputContext) -> PartitionRows | None:
+def _partition_of(schema: Schema, output: _Output) -> PartitionRows | None:
     """The rows of the output's partitions, if columns tell them."""
-    if settings.partition_column is None:
+    context, column = output.context, output.settings.partition_column
+    if column is None:
         return None
     if not context.has_asset_partitions:
         raise InvalidArgumentError(
             f"{'/'.join(_path(context))}: {ICEBERG_PARTITION_COLUMN_KEY} is set, but this is no partitioned asset"
         )
-    keys = context.asset_partition_keys
-    return PartitionRows(context.asset_partitions_def, keys, settings.partition_column, schema)
+    return PartitionRows(context.asset_partitions_def, context.asset_partition_keys, column, schema)
 
 
-def _replaced(
-    partition: PartitionRows | None, settings: OutputSettings, context: OutputContext
-) -> BooleanExpression | str:
+def _replaced(partition: PartitionRows | None, output: _Output) -> BooleanExpression | str:
     """The rows that an overwrite takes out."""
-    if settings.partition_filter is not None:
-        return settings.partition_filter
+    if output.settings.partition_filter is not None:
+        return output.settings.partition_filter
     if partition is not None:
         return partition.expression()
-    if context.has_asset_partitions:
+    if output.context.has_asset_partitions:
         raise InvalidArgumentError(
-            f"{'/'.join(_path(context))}: to overwrite a partition, say which column tells partitions apart "
+            f"{'/'.join(_path(output.context))}: to overwrite a partition, say which column tells partitions apart "
             f"({ICEBERG_PARTITION_COLUMN_KEY}); without it the whole table would be replaced"
         )
     return ALWAYS_TRUE

@@ -21,7 +21,7 @@ from floe_iceberg.dagster.partitions import columns_by_dimension
 from floe_iceberg.dagster.settings import OutputSettings, SchemaPolicy
 from floe_iceberg.errors import InvalidArgumentError
 from floe_iceberg.table import FloeTable
-from floe_iceberg.transaction import FloeTransaction
+from floe_iceberg.transaction import FloeCreateTableTransaction, FloeTransaction
 
 Change = Callable[[FloeTransaction], object]
 
@@ -53,17 +53,16 @@ def parse_term(term: str) -> tuple[str, str]:
     return found["source"], f"{found['name'].lower()}{width}"
 
 
-def create_table(
+def new_table(
     catalog: FloeCatalog,
     identifier: Identifier,
     rows: pa.Schema,
     settings: OutputSettings,
     partitions: PartitionsDefinition[Any] | None,
-) -> FloeTable:
-    """Make a table for rows of a schema, and its namespace.
+) -> FloeCreateTableTransaction:
+    """A table for rows of a schema, to be made with them as one commit. Its namespace is made at once.
 
     Raises:
-        TableAlreadyExistsError: Somebody else made it meanwhile.
         InvalidArgumentError: The rows or the settings are such that there can be none.
     """
     version = int(settings.table_properties.get(TableProperties.FORMAT_VERSION, TableProperties.DEFAULT_FORMAT_VERSION))
@@ -74,7 +73,7 @@ def create_table(
         terms = tuple(_term_of(definition, column, schema) for definition, column in told)
     for depth in range(1, len(identifier)):
         catalog.create_namespace_if_not_exists(identifier[:depth])
-    return catalog.create_table(
+    return catalog.create_table_transaction(
         identifier, schema, partition_spec=_spec(terms or (), schema), properties=settings.table_properties
     )
 
