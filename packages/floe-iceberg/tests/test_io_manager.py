@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Optional
 from zoneinfo import ZoneInfo
 
@@ -16,6 +17,7 @@ import pandas as pd  # type: ignore[import-untyped]
 import polars as pl
 import pyarrow as pa
 import pytest
+from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.expressions import EqualTo
 
 from floe_iceberg import FloeScan, FloeTable
@@ -834,6 +836,13 @@ def test_over_a_plugin_that_is_there_already(lake: IcebergIOManager) -> None:
     assert lake.tables.catalog.load_table("silver.rows").scan().count() == 2
     with pytest.raises(TypeError, match="object without a catalog"):
         create_iceberg_io_manager(object(), "silver")
+
+
+def test_over_a_catalog_that_pyiceberg_keeps(tmp_path: Path) -> None:
+    properties = {"uri": f"sqlite:///{tmp_path}/catalog.db", "warehouse": f"file://{tmp_path}/warehouse"}
+    catalog = SqlCatalog("theirs", **properties)
+    run(create_iceberg_io_manager(SimpleNamespace(catalog=catalog), "lake"), asset_of(lambda: ROWS))
+    assert catalog.load_table("lake.rows").scan().to_arrow().to_pylist() == ROWS.to_pylist()
 
 
 def test_environment_variables_configure_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,11 +20,13 @@ except ImportError as error:
 
 import pyarrow as pa
 from pydantic import Field, PrivateAttr
+from pyiceberg.catalog import Catalog
 from pyiceberg.expressions import BooleanExpression
 from pyiceberg.schema import Schema
 from pyiceberg.table import ALWAYS_TRUE
 from pyiceberg.table.refs import MAIN_BRANCH
 
+from floe_iceberg.accelerated import accelerate
 from floe_iceberg.catalog import FloeCatalog, load_catalog
 from floe_iceberg.dagster import frames, layout
 from floe_iceberg.dagster.metadata import materialization_metadata, snapshot_rows
@@ -309,17 +311,20 @@ def create_iceberg_io_manager(
     """An IO manager over a storage plugin or a table manager that is there already.
 
     Args:
-        table_manager: What has the catalog: an ``IcebergStoragePlugin``, or anything else with ``catalog``.
+        table_manager: What has the catalog: an ``IcebergStoragePlugin``, an ``IcebergTableManager``, or anything else
+            with ``catalog``, which may be PyIceberg's.
         namespace: The namespace of tables, dotted.
         default_write_mode: How outputs are written whose metadata does not say.
         infer_schema_from_data: Whether a table that is not there is made for the rows that come.
 
     Raises:
-        TypeError: It has no catalog of floe's.
+        TypeError: It has no catalog.
     """
-    if not isinstance(catalog := getattr(table_manager, "catalog", None), FloeCatalog):
-        raise TypeError(f"table_manager is a {type(table_manager).__name__} without a catalog of floe_iceberg")
-    return TableIOManager(catalog, namespace, default_write_mode, infer_schema_from_data=infer_schema_from_data)
+    if not isinstance(catalog := getattr(table_manager, "catalog", None), Catalog):
+        raise TypeError(f"table_manager is a {type(table_manager).__name__} without a catalog of tables")
+    return TableIOManager(
+        accelerate(catalog), namespace, default_write_mode, infer_schema_from_data=infer_schema_from_data
+    )
 
 
 @dataclass(frozen=True)
