@@ -21,6 +21,7 @@ except ImportError as error:
 import pyarrow as pa
 from pydantic import Field, PrivateAttr
 from pyiceberg.catalog import Catalog
+from pyiceberg.exceptions import CommitFailedException, NoSuchTableError
 from pyiceberg.expressions import BooleanExpression
 from pyiceberg.schema import Schema
 from pyiceberg.table import ALWAYS_TRUE
@@ -45,7 +46,7 @@ from floe_iceberg.dagster.settings import (
     SchemaPolicy,
     WriteMode,
 )
-from floe_iceberg.errors import CommitFailedError, InvalidArgumentError, NoSuchTableError
+from floe_iceberg.errors import InvalidArgumentError
 from floe_iceberg.table import FloeTable
 from floe_iceberg.transaction import FloeTransaction
 
@@ -163,7 +164,7 @@ class TableIOManager(IOManager):
             return None, 0
         try:
             self._make(output, rows)
-        except CommitFailedError:
+        except CommitFailedException:
             # Another run, such as one of the same backfill, was first. What can be read again is written to its table.
             if isinstance(obj, Iterator) or not self.catalog.table_exists(output.identifier):
                 raise

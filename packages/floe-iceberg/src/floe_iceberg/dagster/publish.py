@@ -9,11 +9,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import dagster as dg
+from pyiceberg.exceptions import NoSuchTableError
 from pyiceberg.table.refs import MAIN_BRANCH
 
 import floe_engine
 from floe_iceberg.catalog import FloeCatalog
-from floe_iceberg.errors import CommitFailedError, NoSuchTableError
+from floe_iceberg.errors import CommitFailedError
 from floe_iceberg.table import FloeTable
 from floe_iceberg.transaction import FloeTransaction
 
