@@ -11,7 +11,12 @@ import pytest
 
 from floe_iceberg import FloeTable
 from floe_iceberg.dagster import (
+    CompactionConfig,
+    ExpiryConfig,
+    TableHealth,
     build_freshness_check,
+    build_health_sensor,
+    build_maintenance_job,
     build_publish_asset,
     build_publish_op,
     build_row_count_check,
@@ -209,3 +214,87 @@ def test_within_a_run_checks_look_at_what_it_wrote(branching: IcebergIOManager) 
     seen = outcome(branching, flights, build_row_count_check(flights, at_least=2))
     assert seen["row_count"].passed
     assert count(branching, "flights") == 0
+
+
+# --- upkeep ---
+
+
+def fragmented(lake: IcebergIOManager, *assets: Any, times: int = 6) -> None:
+    for _ in range(times):
+        dg.materialize(list(assets), resources={"io_manager": lake})
+
+
+def files(lake: IcebergIOManager, *path: str) -> int:
+    return table_of(lake, *path).storage_metrics().data_files
+
+
+def run_job(job: dg.JobDefinition, lake: IcebergIOManager, **more: Any) -> dg.ExecuteInProcessResult:
+    return (
+        dg.Definitions(jobs=[job], resources={"io_manager": lake}).resolve_job_def(job.name).execute_in_process(**more)
+    )
+
+
+def test_a_maintenance_job_compacts_and_expires(lake: IcebergIOManager, instance: dg.DagsterInstance) -> None:
+    fragmented(lake, flights, late)
+    job = build_maintenance_job(expiry=ExpiryConfig(older_than_days=0, retain_last=1))
+    result = run_job(job, lake, instance=instance)
+    assert (files(lake, "flights"), files(lake, "late")) == (1, 1)
+    assert len(table_of(lake, "flights").snapshots()) == 1
+    assert count(lake, "flights") == 12
+    observed = instance.fetch_observations(flights.key, limit=9).records
+    told = {key: value.value for each in observed for key, value in each.asset_observation.metadata.items()}  # type: ignore[union-attr]
+    assert told["iceberg/compaction_rewritten_data_files_count"] == 6
+    assert told["iceberg/expiry_deleted_data_files_count"] == 6
+    assert result.success
+
+
+def test_upkeep_of_named_tables_leaves_others_alone(lake: IcebergIOManager) -> None:
+    fragmented(lake, flights, late)
+    job = build_maintenance_job(compaction=CompactionConfig(tables=["lake.late"], options={"min-input-files": "2"}))
+    run_job(job, lake)
+    assert (files(lake, "flights"), files(lake, "late")) == (6, 1)
+
+
+def test_upkeep_that_fails_for_one_table_goes_on_with_the_others(lake: IcebergIOManager) -> None:
+    fragmented(lake, flights, late)
+    table_of(lake, "flights").transaction().set_properties({"write.format.default": "nonsense"}).commit_transaction()
+    result = run_job(build_maintenance_job(), lake, raise_on_error=False)
+    assert not result.success
+    assert files(lake, "late") == 1
+
+
+def test_the_sensor_asks_for_upkeep_once_for_each_state_of_a_table(
+    lake: IcebergIOManager, instance: dg.DagsterInstance
+) -> None:
+    fragmented(lake, flights)
+    job = build_maintenance_job()
+    sensor = build_health_sensor(job, health=TableHealth(small_files=6), every=dt.timedelta(0))
+    cursor = None
+
+    def look() -> Any:
+        nonlocal cursor
+        context = dg.build_sensor_context(instance=instance, cursor=cursor, resources={"io_manager": lake})
+        data = sensor.evaluate_tick(context)
+        cursor = data.cursor
+        return data
+
+    (request,) = look().run_requests
+    assert request.tags["iceberg/table"] == "lake.flights"
+    assert request.tags["iceberg/problems"] == "small files: 6, from 6 on it needs upkeep"
+    assert look().run_requests == [], "it was asked for"
+    fragmented(lake, flights, times=1)
+    (request,) = look().run_requests
+    run_job(job, lake, run_config=request.run_config)
+    assert files(lake, "flights") == 1
+    seen = look()
+    assert seen.run_requests == []
+    assert seen.skip_message == "no table needs upkeep"
+
+
+def test_health_is_what_metadata_says(lake: IcebergIOManager) -> None:
+    fragmented(lake, flights, times=2)
+    metrics = table_of(lake, "flights").storage_metrics()
+    assert TableHealth(small_files=None, delete_ratio=None, snapshots=2, reclaimable_bytes=0).problems(metrics) == [
+        "snapshots: 2, from 2 on it needs upkeep",
+        "reclaimable bytes: 0, from 0 on it needs upkeep",
+    ]

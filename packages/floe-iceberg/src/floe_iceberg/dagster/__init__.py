@@ -3,6 +3,15 @@
 from __future__ import annotations
 
 from floe_iceberg.dagster.checks import build_freshness_check, build_row_count_check, build_schema_check
+from floe_iceberg.dagster.maintenance import (
+    CompactionConfig,
+    ExpiryConfig,
+    TableHealth,
+    build_compaction_op,
+    build_expiry_op,
+    build_health_sensor,
+    build_maintenance_job,
+)
 from floe_iceberg.dagster.publish import (
     build_publish_asset,
     build_publish_op,
@@ -13,7 +22,14 @@ from floe_iceberg.dagster.publish import (
 )
 
 __all__ = [
+    "CompactionConfig",
+    "ExpiryConfig",
+    "TableHealth",
+    "build_compaction_op",
+    "build_expiry_op",
     "build_freshness_check",
+    "build_health_sensor",
+    "build_maintenance_job",
     "build_publish_asset",
     "build_publish_op",
     "build_row_count_check",
