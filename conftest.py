@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-pytest_plugins = ["testing.fixtures.services"]
+pytest_plugins = ["testing.fixtures.services", "testing.fixtures.storage"]
 
 
 @pytest.hookimpl(trylast=True)

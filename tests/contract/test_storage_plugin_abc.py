@@ -1,13 +1,15 @@
-"""What every StoragePlugin satisfies, asked of ours and of one written from the interface's docstring alone."""
+"""What every StoragePlugin satisfies, asked of ours, of one on PyIceberg alone, and of the documentation's."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
+from pyiceberg.catalog.memory import InMemoryCatalog
+from pyiceberg.catalog.sql import SqlCatalog
 
 import floe_engine
 from floe_core import (
@@ -15,22 +17,19 @@ from floe_core import (
     CompactionStrategy,
     FieldType,
     HealthState,
-    NotFoundError,
     NotSupportedError,
     PluginConfigurationError,
-    SchemaChange,
-    SchemaChangeType,
     SchemaEvolution,
     SchemaField,
-    SnapshotInfo,
     StoragePlugin,
     TableConfig,
     TableSchema,
-    WriteConfig,
 )
 from floe_iceberg.catalog import FloeCatalog
 from floe_iceberg.errors import IncompatibleSchemaChangeError, InvalidArgumentError
 from floe_iceberg.plugin import IcebergStorageConfig, IcebergStoragePlugin
+from testing.base_classes import BaseStoragePluginTests
+from tests.contract.pyiceberg_plugin import PlainPyIcebergPlugin
 
 CONFIG = TableConfig(
     namespace="ns",
@@ -45,48 +44,6 @@ CONFIG = TableConfig(
 ROWS = pa.table({"id": [1, 2]}, schema=pa.schema([pa.field("id", pa.int64(), nullable=False)]))
 
 
-class InMemoryPlugin(StoragePlugin):
-    """The least that a storage plugin can be."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.tables: dict[str, list[pa.Table]] = {}
-
-    name = "in-memory"
-    version = "1.0.0"
-    floe_api_version = "1.0"
-
-    def create_table(self, config: TableConfig, *, if_not_exists: bool = False) -> Any:
-        if config.identifier in self.tables and not if_not_exists:
-            raise FileExistsError(config.identifier)
-        return self.tables.setdefault(config.identifier, [])
-
-    def load_table(self, identifier: str) -> Any:
-        if identifier not in self.tables:
-            raise NotFoundError("table", identifier)
-        return self.tables[identifier]
-
-    def write(self, table: Any, data: Any, config: WriteConfig | None = None) -> Any:
-        table.append(pa.table(data))
-        return table
-
-    def read(
-        self,
-        table: Any,
-        *,
-        row_filter: str | None = None,
-        columns: Sequence[str] | None = None,
-        snapshot_id: int | None = None,
-    ) -> Any:
-        return pa.concat_tables(table)
-
-    def evolve_schema(self, table: Any, changes: SchemaEvolution | Iterable[SchemaChange]) -> Any:
-        raise NotSupportedError("evolve_schema", self.name)
-
-    def create_snapshot(self, table: Any, name: str | None = None, *, empty: bool = False) -> SnapshotInfo:
-        raise NotSupportedError("create_snapshot", self.name)
-
-
 def iceberg(folder: Path) -> IcebergStoragePlugin:
     properties = {"uri": f"sqlite:///{folder}/catalog.db", "warehouse": f"file://{folder}/warehouse"}
     return IcebergStoragePlugin(
@@ -94,10 +51,39 @@ def iceberg(folder: Path) -> IcebergStoragePlugin:
     )
 
 
-@pytest.fixture(params=[iceberg, lambda _: InMemoryPlugin()], ids=["iceberg", "in-memory"])
-def plugin(request: pytest.FixtureRequest, tmp_path: Path) -> StoragePlugin:
-    make: Callable[[Path], StoragePlugin] = request.param
-    return make(tmp_path)
+def of_the_documentation() -> type[StoragePlugin]:
+    """The plugin that docs/write-your-own-storage-plugin.md shows."""
+    text = (Path(__file__).parents[2] / "docs/write-your-own-storage-plugin.md").read_text()
+    code = text.partition("```python\n")[2].partition("```")[0]
+    names: dict[str, Any] = {}
+    exec(compile(code, "write-your-own-storage-plugin.md", "exec"), names)
+    plugin: type[StoragePlugin] = names["InMemoryPlugin"]
+    return plugin
+
+
+class TestIceberg(BaseStoragePluginTests):
+    @pytest.fixture
+    def plugin(self, tmp_path: Path) -> StoragePlugin:
+        return iceberg(tmp_path)
+
+
+class TestIcebergOnPyIcebergsCatalog(BaseStoragePluginTests):
+    @pytest.fixture
+    def plugin(self, tmp_path: Path) -> StoragePlugin:
+        catalog = SqlCatalog("plain", uri=f"sqlite:///{tmp_path}/catalog.db", warehouse=f"file://{tmp_path}/warehouse")
+        return IcebergStoragePlugin(catalog=catalog)
+
+
+class TestPlainPyIceberg(BaseStoragePluginTests):
+    @pytest.fixture
+    def plugin(self, tmp_path: Path) -> StoragePlugin:
+        return PlainPyIcebergPlugin(InMemoryCatalog("plain", warehouse=f"file://{tmp_path}"))
+
+
+class TestOfTheDocumentation(BaseStoragePluginTests):
+    @pytest.fixture
+    def plugin(self) -> StoragePlugin:
+        return of_the_documentation()()
 
 
 @pytest.mark.requirement("REQ-041")
@@ -107,14 +93,6 @@ def test_an_incomplete_plugin_cannot_be_made() -> None:
 
     with pytest.raises(TypeError, match=r"create_snapshot.*create_table.*evolve_schema.*load_table.*read.*write"):
         Incomplete()  # type: ignore[abstract]
-
-
-@pytest.mark.requirement("REQ-043")
-def test_create_twice(plugin: StoragePlugin) -> None:
-    plugin.create_table(CONFIG)
-    with pytest.raises(Exception, match=r"ns\.t"):
-        plugin.create_table(CONFIG)
-    plugin.create_table(CONFIG, if_not_exists=True)
 
 
 @pytest.mark.requirement("REQ-045")
@@ -245,23 +223,19 @@ def test_iceberg_columns_go_only_when_that_is_allowed(tmp_path: Path) -> None:
     assert [field.name for field in plugin.load_table("ns.t").schema().fields] == ["id", "gate"]
 
 
-@pytest.mark.requirement("REQ-041")
-def test_append_keeps_what_is_there(plugin: StoragePlugin) -> None:
-    table = plugin.append(plugin.create_table(CONFIG), ROWS)
-    plugin.append(table, ROWS, snapshot_properties={"run": "7"})
-    assert plugin.load_table("ns.t")
-
-
-def test_what_is_not_there(plugin: StoragePlugin) -> None:
-    with pytest.raises(Exception, match="missing"):
-        plugin.load_table("ns.missing")
-
-
 def test_what_a_plugin_need_not_do_says_so() -> None:
-    plugin = InMemoryPlugin()
-    drop = SchemaChange(change_type=SchemaChangeType.DELETE_COLUMN, source_column="id")
-    with pytest.raises(NotSupportedError, match="in-memory does not support evolve_schema"):
-        plugin.evolve_schema([], SchemaEvolution(changes=(drop,)))
+    plugin = of_the_documentation()()
+    calls: list[Callable[[], object]] = [
+        lambda: plugin.delete("ns.t", "true"),
+        lambda: plugin.list_snapshots("ns.t"),
+        lambda: plugin.rollback_to_snapshot("ns.t", 1),
+        lambda: plugin.expire_snapshots("ns.t"),
+        lambda: plugin.compact_table("ns.t"),
+        lambda: plugin.storage_metrics("ns.t"),
+    ]
+    for call in calls:
+        with pytest.raises(NotSupportedError, match="in-memory does not support"):
+            call()
     assert plugin.health_check().state is HealthState.HEALTHY
 
 

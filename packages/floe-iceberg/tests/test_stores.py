@@ -1,0 +1,258 @@
+"""The plugins for object stores, each on a real server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import SecretStr, ValidationError
+
+from floe_core import HealthState, ObjectStorePlugin, PluginConfigurationError, PluginType, get_registry
+from floe_iceberg.stores import (
+    AzureBlobStorageConfig,
+    AzureBlobStoragePlugin,
+    GCSStorageConfig,
+    GCSStoragePlugin,
+    LocalStorageConfig,
+    LocalStoragePlugin,
+    MinIOStorageConfig,
+    MinIOStoragePlugin,
+    S3StorageConfig,
+    S3StoragePlugin,
+)
+from testing.base_classes import BaseObjectStorePluginTests
+from testing.fixtures.storage import AZURITE_KEY, NOWHERE, StorageTestConfig
+
+WRONG = SecretStr("wrong-secret")
+
+
+class TestS3(BaseObjectStorePluginTests):
+    scheme = "s3"
+
+    @pytest.fixture
+    def plugin(self, s3_storage: StorageTestConfig) -> ObjectStorePlugin:
+        return s3_storage.plugin()
+
+    @pytest.fixture
+    def refused(self, s3_storage: StorageTestConfig) -> ObjectStorePlugin:
+        return s3_storage.model_copy(update={"secret": WRONG}).plugin()
+
+    @pytest.fixture
+    def unreachable(self, s3_storage: StorageTestConfig) -> ObjectStorePlugin:
+        return s3_storage.model_copy(update={"endpoint": NOWHERE}).plugin()
+
+    @pytest.fixture
+    def secrets(self) -> list[str]:
+        return ["floe-secret", "wrong-secret"]
+
+    def test_a_bucket_that_is_not_there(self, s3_storage: StorageTestConfig) -> None:
+        with pytest.raises(PluginConfigurationError, match="bucket: the store has no nowhere"):
+            s3_storage.model_copy(update={"bucket": "nowhere"}).plugin().validate_credentials(timeout=30)
+
+
+class TestMinIO(TestS3):
+    """Which speaks S3: it differs in what it says to Helm."""
+
+    @pytest.fixture
+    def plugin(self, s3_server: str) -> ObjectStorePlugin:
+        return minio(s3_server)
+
+    def test_helm_gets_persistence_and_the_name_of_a_secret(self) -> None:
+        values = yaml.safe_load(yaml.safe_dump(minio("http://minio:9000").get_helm_values_override()))
+        assert values == {
+            "minio": {
+                "enabled": True,
+                "auth": {"existingSecret": "minio-credentials"},
+                "defaultBuckets": "lake",
+                "persistence": {"enabled": True, "size": "10Gi"},
+            }
+        }
+
+
+def minio(endpoint: str) -> MinIOStoragePlugin:
+    keys = {"access_key_id": "floe", "secret_access_key": "floe-secret"}
+    return MinIOStoragePlugin(MinIOStorageConfig.model_validate({"bucket": "lake", "endpoint": endpoint, **keys}))
+
+
+class TestGCS(BaseObjectStorePluginTests):
+    scheme = "gs"
+
+    @pytest.fixture
+    def plugin(self, gcs_storage: StorageTestConfig) -> ObjectStorePlugin:
+        return gcs_storage.plugin()
+
+    @pytest.fixture
+    def refused(self) -> None:
+        return None
+
+    @pytest.fixture
+    def unreachable(self, gcs_storage: StorageTestConfig) -> ObjectStorePlugin:
+        return gcs_storage.model_copy(update={"endpoint": NOWHERE}).plugin()
+
+    @pytest.fixture
+    def secrets(self) -> list[str]:
+        return ["floe-secret"]
+
+
+class TestAzureBlob(BaseObjectStorePluginTests):
+    scheme = "abfss"
+
+    @pytest.fixture
+    def plugin(self, azure_storage: StorageTestConfig) -> ObjectStorePlugin:
+        return azure_storage.plugin()
+
+    @pytest.fixture
+    def refused(self, azure_storage: StorageTestConfig) -> ObjectStorePlugin:
+        return azure_storage.model_copy(update={"secret": SecretStr("d3Jvbmctc2VjcmV0")}).plugin()
+
+    @pytest.fixture
+    def unreachable(self, azure_storage: StorageTestConfig) -> ObjectStorePlugin:
+        return azure_storage.model_copy(update={"endpoint": NOWHERE}).plugin()
+
+    @pytest.fixture
+    def secrets(self) -> list[str]:
+        return [AZURITE_KEY, "d3Jvbmctc2VjcmV0"]
+
+
+class TestLocal(BaseObjectStorePluginTests):
+    scheme = "file"
+
+    @pytest.fixture
+    def plugin(self, local_storage: StorageTestConfig) -> ObjectStorePlugin:
+        return local_storage.plugin()
+
+    @pytest.fixture
+    def refused(self) -> None:
+        return None
+
+    @pytest.fixture
+    def unreachable(self) -> None:
+        return None
+
+    def test_a_file_in_the_place_of_the_folder(self, tmp_path: Path) -> None:
+        (tmp_path / "file").touch()
+        with pytest.raises(PluginConfigurationError, match="is a file"):
+            LocalStoragePlugin(LocalStorageConfig(path=tmp_path / "file")).validate_credentials()
+
+
+@pytest.mark.requirement("REQ-048")
+def test_all_of_them_are_entry_points() -> None:
+    registry = get_registry()
+    names = {"s3", "minio", "gcs", "azure-blob", "local", "iceberg"}
+    assert names <= set(registry.list_all()[PluginType.STORAGE])
+    assert {registry.get(PluginType.STORAGE, name).name for name in names} == names
+
+
+@pytest.mark.requirement("REQ-044")
+def test_dbt_gets_what_duckdb_reads_with() -> None:
+    store = S3StoragePlugin(
+        S3StorageConfig.model_validate(
+            {
+                "bucket": "lake",
+                "endpoint": "http://minio:9000",
+                "access_key_id": {"env": "LAKE_KEY"},
+                "secret_access_key": {"file": "/run/secrets/lake"},
+            }
+        )
+    )
+    profile = {"outputs": {"dev": {"type": "duckdb", **store.get_dbt_profile_config()}}, "target": "dev"}
+    assert yaml.safe_load(yaml.safe_dump(profile))["outputs"]["dev"] == {
+        "type": "duckdb",
+        "extensions": ["httpfs"],
+        "secrets": [
+            {
+                "type": "s3",
+                "name": "floe_s3",
+                "region": "us-east-1",
+                "key_id": "{{ env_var('LAKE_KEY') }}",
+                "secret": "{{ env_var('AWS_SECRET_ACCESS_KEY') }}",
+                "scope": "s3://lake",
+                "endpoint": "minio:9000",
+                "use_ssl": False,
+                "url_style": "path",
+            }
+        ],
+    }
+    azure = AzureBlobStorageConfig(account_name="floe", container="lake")
+    assert AzureBlobStoragePlugin(azure).get_dbt_profile_config()["secrets"][0]["provider"] == "credential_chain"
+    assert GCSStoragePlugin(GCSStorageConfig(bucket="lake")).get_dbt_profile_config()["secrets"][0]["type"] == "gcs"
+
+
+@pytest.mark.requirement("REQ-047")
+def test_secrets_are_found_where_they_are_said_to_be(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("geheim\n")
+    config = {
+        "bucket": "lake",
+        "endpoint": "http://minio:9000",
+        "access_key_id": {"env": "LAKE_KEY"},
+        "secret_access_key": {"file": str(tmp_path / "secret")},
+    }
+    store = S3StoragePlugin(S3StorageConfig.model_validate(config))
+    monkeypatch.delenv("LAKE_KEY", raising=False)
+    with pytest.raises(PluginConfigurationError, match="access_key_id: the environment variable LAKE_KEY is not set"):
+        store.get_pyiceberg_fileio()
+    monkeypatch.setenv("LAKE_KEY", "me")
+    properties = store.get_pyiceberg_catalog_config()
+    assert (properties["s3.access-key-id"], properties["s3.secret-access-key"]) == ("me", "geheim")
+    assert properties["s3.path-style-access"] == "true"
+    (tmp_path / "secret").unlink()
+    with pytest.raises(PluginConfigurationError, match=r"secret_access_key: the file .* cannot be read"):
+        store.get_pyiceberg_catalog_config()
+
+
+@pytest.mark.requirement("REQ-047")
+def test_keys_come_from_the_environment_all_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = S3StoragePlugin(S3StorageConfig(bucket="lake", endpoint="http://minio:9000"))
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(PluginConfigurationError, match=r"access_key_id: it is missing; set it, or .*AWS_ACCESS_KEY_ID"):
+        store.validate_credentials()
+    assert store.health_check().state is HealthState.UNHEALTHY
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "me")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "geheim")
+    assert store.get_pyiceberg_catalog_config()["s3.secret-access-key"] == "geheim"
+    assert "s3.session-token" not in store.get_pyiceberg_catalog_config()
+
+
+@pytest.mark.parametrize(
+    ("model", "arguments", "said"),
+    [
+        (S3StorageConfig, {}, "bucket"),
+        (S3StorageConfig, {"bucket": "Lake"}, "bucket"),
+        (S3StorageConfig, {"bucket": "lake", "endpoint": "minio:9000"}, "endpoint"),
+        (S3StorageConfig, {"bucket": "lake", "endpoint": "http://me:geheim@minio:9000"}, "endpoint"),
+        (S3StorageConfig, {"bucket": "lake", "access_key_id": "me"}, "need each other"),
+        (S3StorageConfig, {"bucket": "lake", "prefix": "/warehouse/"}, "prefix"),
+        (S3StorageConfig, {"bucket": "lake", "prefix": "a/../b", "keys": 1}, "keys"),
+        (MinIOStorageConfig, {"bucket": "lake"}, "endpoint"),
+        (
+            MinIOStorageConfig,
+            {"bucket": "lake", "endpoint": "http://m", "persistence_size": "much"},
+            "persistence_size",
+        ),
+        (GCSStorageConfig, {"bucket": "lake", "token": {"env": "A", "file": "b"}}, "give one of them"),
+        (AzureBlobStorageConfig, {"account_name": "floe"}, "container"),
+        (AzureBlobStorageConfig, {"account_name": "floe", "container": "lake", "client_id": "x"}, "need one another"),
+        (
+            AzureBlobStorageConfig,
+            {"account_name": "floe", "container": "lake", "account_key": "a", "sas_token": "b"},
+            "give one",
+        ),
+        (LocalStorageConfig, {}, "path"),
+    ],
+)
+def test_configurations_that_cannot_be(model: Any, arguments: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        model.model_validate(arguments)
+
+
+def test_configurations_of_another_store() -> None:
+    with pytest.raises(PluginConfigurationError, match="expected S3StorageConfig, not LocalStorageConfig"):
+        S3StoragePlugin().configure(LocalStorageConfig(path=Path("/data")))
+
+
+def test_nothing_of_a_configuration_that_is_secret_is_printed() -> None:
+    config = S3StorageConfig.model_validate({"bucket": "lake", "access_key_id": "me", "secret_access_key": "geheim"})
+    assert "geheim" not in f"{config!r}{config}{config.model_dump_json()}"
