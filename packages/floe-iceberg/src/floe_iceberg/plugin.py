@@ -41,6 +41,7 @@ from floe_iceberg.errors import (
     InvalidArgumentError,
     RollbackError,
     SnapshotNotFoundError,
+    StaleTableMetadataError,
     TableAlreadyExistsError,
     as_ours,
 )
@@ -222,7 +223,7 @@ class IcebergStoragePlugin(StoragePlugin):
     def _create_in_namespace(self, config: TableConfig, if_not_exists: bool) -> FloeTable:
         identifier = config.identifier
         attributes = {"operation": "create", "table_namespace": config.namespace}
-        if if_not_exists and self._registered().table_exists(identifier):
+        if if_not_exists and self.table_exists(identifier):
             return self.load_table(identifier)
         try:
             with operation("lifecycle.create_table", identifier, **attributes), as_ours(identifier):
@@ -271,8 +272,11 @@ class IcebergStoragePlugin(StoragePlugin):
     def table_exists(self, identifier: str) -> bool:
         """Whether there is such a table: that the catalog has it, not that its metadata can be read."""
         self._check_identifier(identifier)
-        with as_ours(identifier):
-            return self._registered().table_exists(identifier)
+        try:
+            with as_ours(identifier):
+                return self._registered().table_exists(identifier)
+        except StaleTableMetadataError:  # of a catalog that looks for it by loading it
+            return True
 
     def namespace_exists(self, namespace: str) -> bool:
         """Whether there is such a namespace."""
