@@ -27,7 +27,7 @@ from floe_core.models import (
     WriteConfig,
     WriteMode,
 )
-from floe_core.models.base import Model
+from floe_core.models.base import ModelWithSecrets
 from floe_core.plugin_errors import CatalogUnavailableError, PluginConfigurationError
 from floe_core.plugin_metadata import HealthState, HealthStatus
 from floe_core.plugins.catalog import CatalogPlugin
@@ -60,7 +60,7 @@ _DEFAULT_RETRIES = "4"  # the engine's
 _HEALTH_FILE = "floe-health-check"  # is never there; whoever is asked for it has to look
 
 
-class IcebergStorageConfig(Model):
+class IcebergStorageConfig(ModelWithSecrets):
     """Where the plugin's tables are, and what is true of all tables that it makes."""
 
     catalog: CatalogConfig = Field(default=CatalogConfig(), description="The catalog that tables are in.")

@@ -49,6 +49,12 @@ class Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class ModelWithSecrets(Model):
+    """A value some of which is secret: what is wrong with it is said without it."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+
 def repeated(values: Iterable[_T]) -> list[_T]:
     """The values that are there more than once."""
     return [value for value, count in Counter(values).items() if count > 1]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from floe_core.models.base import Model
+from floe_core.models.base import ModelWithSecrets
 from floe_core.models.secrets import Secret, reveal
 
 
-class CatalogConfig(Model):
+class CatalogConfig(ModelWithSecrets):
     """A catalog, as PyIceberg's ``load_catalog`` opens it. What is not said is taken from PyIceberg's configuration.
 
     >>> CatalogConfig(type="rest", uri="https://polaris.example", credential={"env": "POLARIS_CREDENTIAL"}).credential

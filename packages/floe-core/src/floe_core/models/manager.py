@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from floe_core.models.base import Model
+from floe_core.models.base import ModelWithSecrets
 from floe_core.models.upkeep import DEFAULT_TARGET_FILE_SIZE_BYTES, RetentionPolicy, RetryPolicy
 from floe_core.models.write import CommitStrategy
 
@@ -31,7 +31,7 @@ def _default_table_properties() -> dict[str, str]:
     }
 
 
-class IcebergTableManagerConfig(Model):
+class IcebergTableManagerConfig(ModelWithSecrets):
     """How a table manager behaves. What concerns commits and expiry becomes properties of the tables that it makes.
 
     >>> IcebergTableManagerConfig(max_commit_retries=5).table_properties["commit.retry.num-retries"]

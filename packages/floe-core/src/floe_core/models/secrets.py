@@ -8,10 +8,10 @@ from typing import Self
 
 from pydantic import Field, SecretStr, model_validator
 
-from floe_core.models.base import Model
+from floe_core.models.base import ModelWithSecrets
 
 
-class SecretReference(Model):
+class SecretReference(ModelWithSecrets):
     """Where a secret is: in an environment variable, or in a file, as Kubernetes mounts it.
 
     >>> SecretReference(env="POLARIS_CREDENTIAL")

@@ -12,7 +12,7 @@ from pyiceberg.io import FileIO
 from pyiceberg.io.pyarrow import PyArrowFileIO
 
 from floe_core.models import Secret, SecretReference, reveal
-from floe_core.models.base import Model
+from floe_core.models.base import ModelWithSecrets
 from floe_core.plugin_errors import PluginConfigurationError
 from floe_core.plugin_metadata import HealthState, HealthStatus
 from floe_core.plugins.lifecycle import DEFAULT_HEALTH_CHECK_TIMEOUT, timing, within
@@ -44,7 +44,7 @@ _REFUSALS = re.compile(
 _Config = TypeVar("_Config", bound="StoreConfig")
 
 
-class StoreConfig(Model):
+class StoreConfig(ModelWithSecrets):
     """What all stores are configured with."""
 
     prefix: Prefix = "warehouse"
