@@ -12,6 +12,9 @@ A program written for PyIceberg changes one line, the catalog that it loads:
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from floe_iceberg.accelerated import AcceleratedCatalog, accelerate
 from floe_iceberg.append_scan import FloeIncrementalAppendScan
 from floe_iceberg.catalog import FloeCatalog, load_catalog
@@ -24,10 +27,17 @@ from floe_iceberg.table import FloeStaticTable as StaticTable
 from floe_iceberg.table import FloeTable
 from floe_iceberg.transaction import FloeTransaction
 
+if TYPE_CHECKING:
+    from floe_core.models import IcebergTableManagerConfig
+    from floe_iceberg.errors import CompactionAnalysisError
+    from floe_iceberg.manager import IcebergTableManager
+    from floe_iceberg.plugin import IcebergStorageConfig, IcebergStoragePlugin
+
 __version__ = "0.1.0"
 
 __all__ = [
     "AcceleratedCatalog",
+    "CompactionAnalysisError",
     "FloeCatalog",
     "FloeIncrementalAppendScan",
     "FloeInspect",
@@ -36,8 +46,27 @@ __all__ = [
     "FloeTable",
     "FloeTransaction",
     "FloeUpsertResult",
+    "IcebergStorageConfig",
+    "IcebergStoragePlugin",
+    "IcebergTableManager",
+    "IcebergTableManagerConfig",
     "ScanTask",
     "StaticTable",
     "accelerate",
     "load_catalog",
 ]
+
+# What floe has, imported when somebody asks for it: programs that only read tables need none of it.
+_OF_THE_PLUGIN = {
+    "CompactionAnalysisError": "floe_iceberg.errors",
+    "IcebergStorageConfig": "floe_iceberg.plugin",
+    "IcebergStoragePlugin": "floe_iceberg.plugin",
+    "IcebergTableManager": "floe_iceberg.manager",
+    "IcebergTableManagerConfig": "floe_core.models",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _OF_THE_PLUGIN:
+        raise AttributeError(f"module {__name__} has no attribute {name}")
+    return getattr(importlib.import_module(_OF_THE_PLUGIN[name]), name)

@@ -12,6 +12,7 @@ from pyiceberg.table.refs import MAIN_BRANCH
 from pyiceberg.typedef import EMPTY_DICT
 
 import floe_engine
+from floe_core.models import CompactionStrategy
 from floe_iceberg.errors import InvalidArgumentError
 from floe_iceberg.expression import filter_json
 from floe_iceberg.state import TableState
@@ -277,4 +278,58 @@ def _result(counts: RewriteCounts) -> RewriteDataFilesResult:
         removed_delete_files_count=counts["removed_delete_files"],
         commits=counts["commits"],
         failures=counts["failures"],
+    )
+
+
+# --- floe's own names of it ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class CompactionResult:
+    """What a compaction did, by floe's names.
+
+    Attributes:
+        files_rewritten: The data files that were replaced.
+        bytes_rewritten: Their size.
+        files_added: The files that took their place.
+        files_removed: The files that went: those that were replaced, and delete files that delete nothing any more.
+    """
+
+    files_rewritten: int
+    bytes_rewritten: int
+    files_added: int
+    files_removed: int
+
+
+def execute_compaction(table: FloeTable, strategy: CompactionStrategy | None = None) -> CompactionResult:
+    """Compact a table as floe's strategy says. The table moves to its current state.
+
+    Args:
+        table: The table.
+        strategy: How. None: bin-packing into files of the size that the table asks for.
+
+    Example:
+        >>> execute_compaction(table, CompactionStrategy(target_file_size_bytes=256 << 20))  # doctest: +SKIP
+        CompactionResult(files_rewritten=500, bytes_rewritten=1204381, files_added=1, files_removed=500)
+
+    Raises:
+        InvalidArgumentError: There is no column to sort by of that name.
+        ConflictFoundError: Others changed rows of the files meanwhile. Nothing has changed.
+    """
+    maintenance = table.refresh().maintenance
+    if strategy is None:
+        done = maintenance.rewrite_data_files()
+    else:
+        done = maintenance.rewrite_data_files(
+            sort_order=", ".join(f"`{column}`" for column in strategy.sort_columns or ()) or None,
+            options={
+                "target-file-size-bytes": strategy.target_file_size_bytes,
+                "max-concurrent-file-group-rewrites": strategy.max_concurrent_file_group_rewrites,
+            },
+        )
+    return CompactionResult(
+        files_rewritten=done.rewritten_data_files_count,
+        bytes_rewritten=done.rewritten_bytes_count,
+        files_added=done.added_data_files_count,
+        files_removed=done.rewritten_data_files_count + done.removed_delete_files_count,
     )

@@ -35,6 +35,7 @@ from floe_core.plugins.lifecycle import DEFAULT_HEALTH_CHECK_TIMEOUT, timing, wi
 from floe_core.plugins.storage import ObjectStorePlugin, StoragePlugin
 from floe_iceberg.accelerated import accelerate
 from floe_iceberg.catalog import load_catalog
+from floe_iceberg.compaction import execute_compaction
 from floe_iceberg.errors import (
     AlreadyExistsError,
     CommitConflictError,
@@ -540,19 +541,9 @@ class IcebergStoragePlugin(StoragePlugin):
         floe_table = self._as_floe(table)
         name = floe_table._full_name
         with operation("compaction.compact_table", name, **_compaction_attributes(strategy)) as span, as_ours(name):
-            maintenance = floe_table.refresh().maintenance
-            if strategy is None:
-                result = maintenance.rewrite_data_files()
-            else:
-                result = maintenance.rewrite_data_files(
-                    sort_order=", ".join(f"`{column}`" for column in strategy.sort_columns or ()) or None,
-                    options={
-                        "target-file-size-bytes": strategy.target_file_size_bytes,
-                        "max-concurrent-file-group-rewrites": strategy.max_concurrent_file_group_rewrites,
-                    },
-                )
-            span.set_attribute("files.rewritten", result.rewritten_data_files_count)
-        return result.rewritten_data_files_count
+            done = execute_compaction(floe_table, strategy)
+            span.set_attribute("files.rewritten", done.files_rewritten)
+        return done.files_rewritten
 
     def storage_metrics(self, table: Table) -> StorageMetrics:
         """What a table stores now, what keeping older snapshots costs, and how it grew. Reads metadata only.

@@ -2,8 +2,8 @@
 
 Spans are named ``iceberg.<operation>`` and carry the table's name. Metrics are ``floe.iceberg.operations``, a count,
 and ``floe.iceberg.operation.duration``, a histogram in seconds, both by operation and by outcome (``success``, or the
-error); and ``floe.iceberg.rows`` and ``floe.iceberg.bytes``, of what the plugin's writes add and remove, by operation
-and by direction. The logger ``floe_iceberg`` has a record of each operation (INFO), with ``operation``,
+error); and ``floe.iceberg.rows`` and ``floe.iceberg.bytes``, of the files that the plugin's writes add and remove, by
+operation and by direction. The logger ``floe_iceberg`` has a record of each operation (INFO), with ``operation``,
 ``table_identifier``, ``outcome`` and ``duration_ms`` as fields.
 """
 
@@ -32,7 +32,7 @@ _MESSAGE_LENGTH = 500
 _METER = metrics.get_meter(TRACER_NAME)
 _OPERATIONS = _METER.create_counter("floe.iceberg.operations", "1", "Operations on tables.")
 _DURATION = _METER.create_histogram("floe.iceberg.operation.duration", "s", "What operations on tables take.")
-_ROWS = _METER.create_counter("floe.iceberg.rows", "1", "Rows that came to tables, or left them.")
+_ROWS = _METER.create_counter("floe.iceberg.rows", "1", "Rows in files that came to tables, or left them.")
 _BYTES = _METER.create_counter("floe.iceberg.bytes", "By", "Files that came to tables, or left them.")
 _LOG = logging.getLogger("floe_iceberg")
 
