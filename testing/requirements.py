@@ -7,6 +7,8 @@ Ends with 1 if a requirement of the storage plugin has no test.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import sys
 from collections import defaultdict
 
@@ -42,9 +44,10 @@ class Collector:
 def main(arguments: list[str]) -> int:
     """Print the table."""
     collector = Collector()
-    code = pytest.main(["--collect-only", "-qq", "-m", "", "--no-summary", "-p", "no:terminal"], plugins=[collector])
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        code = pytest.main(["--collect-only", "-qq", "-m", ""], plugins=[collector])
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
-        print("The tests could not be collected: run pytest --collect-only", file=sys.stderr)
+        print(said.getvalue(), "The tests could not be collected", sep="\n", file=sys.stderr)
         return int(code)
     for requirement in sorted({*REQUIREMENTS, *collector.tests}):
         tests = collector.tests[requirement]

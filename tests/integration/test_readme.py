@@ -46,6 +46,16 @@ def test_ten_lines_on_a_rest_catalog_run_as_printed(rest_server: str) -> None:
     assert "{'carrier': 'DL', 'dep_delay': 75}" in done.stdout
 
 
+def test_the_storage_plugin_does_as_printed(tmp_path: Path) -> None:
+    page = (ROOT / "docs/storage-plugin.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    here = code.replace("/tmp/floe", str(tmp_path / "absent"))
+    (tmp_path / "absent").mkdir()
+    done = subprocess.run([sys.executable, "-c", here], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "[{'carrier': 'DL'}, {'carrier': 'B6'}]\n3 rows in the release\n3 rows, healthy\n"
+
+
 def test_every_command_is_in_the_makefile() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert set(re.findall(r"^make ([a-z-]+)", README, re.MULTILINE)) <= targets

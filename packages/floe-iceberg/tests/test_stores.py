@@ -59,6 +59,7 @@ class TestMinIO(TestS3):
     def plugin(self, s3_server: str) -> ObjectStorePlugin:
         return minio(s3_server)
 
+    @pytest.mark.requirement("REQ-046")
     def test_helm_gets_persistence_and_the_name_of_a_secret(self) -> None:
         values = yaml.safe_load(yaml.safe_dump(minio("http://minio:9000").get_helm_values_override()))
         assert values == {
