@@ -269,7 +269,7 @@ TEST_F(UpsertTest, KeysMustBeColumnsThatRowsCanBeJoinedOn) {
   EXPECT_THROW(upsert(lists, {}, {.keys = {"list.element"}}), InvalidArgument);
 }
 
-TEST_F(UpsertTest, Trap18NullKeysMatchNothing) {
+TEST_F(UpsertTest, NullKeysMatchNothing) {
   Schema schema = keyed_schema();
   schema.identifier_field_ids = {};
   schema.fields[0].required = false;

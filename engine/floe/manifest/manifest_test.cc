@@ -538,6 +538,24 @@ TEST(Trap11, AManifestThatDoesNotSayItsContentHasThatOfTheList) {
 }
 
 // Trap 12: sequence numbers are inherited by added files only; 0 is a number like any other.
+TEST(Trap20, EmptyListsAreNull) {
+  DataFile file = test_file("s3://b/1.parquet", 1, Value());
+  file.split_offsets.clear();
+  const std::vector<Field> wanted = {
+      {.id = 2,
+       .name = "data_file",
+       .required = true,
+       .type = struct_type(
+           {{.id = 132, .name = "split_offsets", .type = list_type(133, primitive(TypeKind::kLong), true)},
+            {.id = 135, .name = "equality_ids", .type = list_type(136, primitive(TypeKind::kInt), true)}})}};
+  int rows = 0;
+  avro::read_rows(write({{.file = file}}).bytes, "f", wanted, [&](const std::vector<Value>& row) {
+    ++rows;
+    EXPECT_EQ(row, (std::vector<Value>{Value(std::vector<Value>{Value(), Value()})}));
+  });
+  EXPECT_EQ(rows, 1);
+}
+
 TEST(Trap12, OnlyAddedFilesInheritSequenceNumbers) {
   const DataFile file = test_file("f", 0, Value());
   Written written =

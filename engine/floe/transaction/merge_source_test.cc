@@ -117,7 +117,7 @@ TEST(MergeSource, TruncatedStringBounds) {
   EXPECT_THAT(files.with({str("aaabc"), str("bzzzz")}), ElementsAre(0, 1));
 }
 
-TEST(MergeSource, Trap8NansInBoundsAndKeys) {
+TEST(MergeSource, Trap05NansInBoundsAndKeys) {
   const double nan = std::nan("");
   Files files(one_column(kDouble));
   files.bounds(1.0, 2.0).bounds(nan, 2.0).bounds(1.0, nan);

@@ -316,6 +316,20 @@ TEST_F(SnapshotProducerTest, Trap24ARemovedFileThatIsGoneIsAConflict) {
   EXPECT_EQ(head(table).summary.get("operation"), "append");  // nothing was removed
 }
 
+TEST_F(SnapshotProducerTest, Trap24FastAppendsKeepManifestsOfDeletesAlone) {
+  ScriptedCatalog catalog(io_, new_table(), {});
+  commit(catalog, {.added = {file("a")}});
+  commit(catalog, {.added = {file("b")}});
+  commit(catalog, {.added = {deletes_of(file("a"), "deletes")}});
+  LoadedTable table = commit(catalog, {.removed = {removal_of(file("b"))}});
+  const std::vector<ManifestFile> before = manifests_of(*io_, head(table));
+  ASSERT_EQ(before.size(), 3);  // of a, of the deletes, and that b was deleted
+  table = append_files(catalog, table, {file("c")}, {});
+  const std::vector<ManifestFile> after = manifests_of(*io_, head(table));
+  EXPECT_EQ(std::vector(after.begin() + 1, after.end()), before);
+  EXPECT_THAT(live_names(table), ElementsAre("a", "c", "deletes"));
+}
+
 TEST_F(SnapshotProducerTest, CommitsToOtherBranchesDoNotDisturb) {
   ScriptedCatalog catalog(io_, new_table(3), {});
   commit(catalog, {.added = {file("a")}});
