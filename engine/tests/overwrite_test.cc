@@ -5,12 +5,17 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
+#include <cmath>
 #include <map>
 #include <numeric>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "floe/file/arrow_schema.h"
+#include "floe/file/arrow_value.h"
+#include "floe/io/faulty_io.h"
 #include "warehouse.h"
 
 namespace floe {
@@ -167,6 +172,94 @@ TEST_F(Overwrite, PartitionsOfEveryTransform) {
   EXPECT_THROW(unpartitioned.overwrite_partitions(*rows(0, 1)), InvalidArgument);
 }
 
+// Row after row takes the place of its partition: of all rows with the same partition value, and of no others.
+TEST_F(Overwrite, PartitionsOfTimesAndFloatsAndNulls) {
+  constexpr int64_t kHour = 3'600'000'000, kDay = 24 * kHour;
+  const Value null;
+  struct Column {
+    TypeKind kind;
+    std::vector<Value> values;
+    std::vector<const char*> transforms;
+  };
+  const std::vector<Column> columns = {{TypeKind::kTimestamp,
+                                        {null, int64_t{-1}, int64_t{0}, kHour - 1, -kHour, -kHour - 1, kDay, -kDay - 1,
+                                         32 * kDay, 400 * kDay, -366 * kDay, null},
+                                        {"year", "month", "day", "hour", "void", "identity", "bucket[4]"}},
+                                       {TypeKind::kDate,
+                                        {null, 0, -1, -31, -32, -365, -366, 31, 365, null},
+                                        {"year", "month", "day", "void", "identity", "bucket[4]"}},
+                                       {TypeKind::kDouble,
+                                        {null, 0.0, -0.0, std::nan(""), -std::nan(""), 1.5, -1.5, HUGE_VAL, null},
+                                        {"identity", "void"}}};
+  int tables = 0;
+  for (const Column& column : columns) {
+    const Type type = primitive(column.kind);
+    const Schema schema{.fields = {{.id = 1, .name = "id", .required = true, .type = primitive(TypeKind::kLong)},
+                                   {.id = 2, .name = "x", .type = type}}};
+    const auto batch_of = [&](std::vector<Value> numbers, const std::vector<Value>& values) {
+      const auto arrow_schema = to_arrow_schema(schema);
+      const auto rows = static_cast<int64_t>(numbers.size());
+      return stream_of(
+          {arrow::RecordBatch::Make(arrow_schema, rows,
+                                    {to_array(numbers, schema.fields[0].type, arrow_schema->field(0)->type()),
+                                     to_array(values, type, arrow_schema->field(1)->type())})});
+    };
+    for (const char* text : column.transforms) {
+      SCOPED_TRACE(testing::Message() << text << " of " << to_string(type));
+      const Transform transform = parse_transform(text);
+      const auto partition = [&](const Value& value) {
+        const Value result = apply(transform, type, value);
+        const double* number = std::get_if<double>(&result.data);
+        if (number && std::isnan(*number)) return std::string("NaN");  // whatever its bits
+        return result.is_null() ? "null" : "is " + to_bytes(result, result_type(transform, type));
+      };
+      Table table =
+          warehouse_.create("t" + std::to_string(++tables), schema,
+                            {.fields = {{.source_ids = {2}, .field_id = 1000, .name = "p", .transform = transform}}});
+      std::vector<Value> numbers;
+      std::vector<std::pair<int64_t, std::string>> model;  // ids and partitions
+      for (size_t i = 0; i < column.values.size(); ++i) {
+        numbers.emplace_back(static_cast<int64_t>(i));
+        model.emplace_back(static_cast<int64_t>(i), partition(column.values[i]));
+      }
+      EXPECT_TRUE(table.overwrite_partitions(*batch_of(numbers, column.values)));
+      for (size_t i = 0; i < column.values.size(); ++i) {
+        const int64_t id = 100 + static_cast<int64_t>(i);
+        EXPECT_TRUE(table.overwrite_partitions(*batch_of({Value(id)}, {column.values[i]})));
+        std::erase_if(model, [&](const auto& row) { return row.second == partition(column.values[i]); });
+        model.emplace_back(id, partition(column.values[i]));
+        std::vector<int64_t> expected;
+        for (const auto& row : model) expected.push_back(row.first);
+        EXPECT_EQ(ids(table), expected) << "value " << i;
+      }
+    }
+  }
+}
+
+TEST_F(Overwrite, Trap19ABranchIsWrittenInTheCurrentSchema) {
+  Table table = three_tens("t");
+  table.append(*rows(40, 1), {.branch = "audit"});
+  table.change([](Transaction& transaction) {
+    SchemaUpdate schema(*transaction.staged().metadata);
+    schema.add_column("", {.name = "more", .type = primitive(TypeKind::kLong)});
+    update_schema(transaction, schema);
+  });
+  const auto with_more = [&](int64_t id) {
+    const auto plain = numbered_rows(id, 1);
+    const auto schema = to_arrow_schema(*current_schema(table.metadata()));
+    return arrow::RecordBatch::Make(schema, 1, {plain->column(0), plain->column(1), plain->column(0)});
+  };
+  table.append(*stream_of({with_more(50)}), {.branch = "audit"});
+  const auto& schema_of = [&] { return snapshot_by_ref(table.metadata(), "audit")->schema_id; };
+  EXPECT_EQ(schema_of(), table.metadata().current_schema_id);
+  table.upsert(*stream_of({with_more(3)}), {.keys = {"id"}, .mode = DeleteMode::kCopyOnWrite, .branch = "audit"});
+  EXPECT_EQ(schema_of(), table.metadata().current_schema_id);
+  table.delete_rows({.filter = parse_filter("more = 50"), .branch = "audit"});
+  const auto batch = read_all(table, {.filter = parse_filter("more is not null"), .ref = "audit"});
+  EXPECT_THAT(sorted_int64s(*batch, "more"), ElementsAre(3));
+  EXPECT_EQ(ids(table, {.ref = "audit"}), joined(range(0, 30), {40}));
+}
+
 TEST_F(Overwrite, PartitionsInFilesOfOlderSpecs) {
   Table table = warehouse_.create("t", numbered_schema());
   const auto change_spec = [&](PartitionSpec spec) {
@@ -187,6 +280,50 @@ TEST_F(Overwrite, PartitionsInFilesOfOlderSpecs) {
   change_spec(by("truncate[10]", "ten"));
   EXPECT_TRUE(table.overwrite_partitions(*rows(102, 1)));
   EXPECT_EQ(ids(table), joined(range(0, 30), {102}));
+}
+
+// Asks for a stop when it is read from the n-th time.
+class StoppingIo : public FaultyIo {
+ public:
+  StoppingIo(int n, arrow::StopSource& stop) : FaultyIo(make_io({})), n_(n), stop_(stop) {}
+  std::shared_ptr<arrow::io::RandomAccessFile> open(const std::string& location, int64_t size) override {
+    count();
+    return FaultyIo::open(location, size);
+  }
+  std::shared_ptr<arrow::Buffer> read(const std::string& location, int64_t size) override {
+    count();
+    return FaultyIo::read(location, size);
+  }
+  int reads() const { return reads_; }
+
+ private:
+  void count() {
+    if (++reads_ == n_) stop_.RequestStop();
+  }
+  const int n_;
+  arrow::StopSource& stop_;
+  std::atomic<int> reads_{0};
+};
+
+TEST_F(Overwrite, StopsInTheMidstOfManyManifests) {
+  constexpr int kManifests = 60, kReads = 10;
+  Table table = three_tens("t");
+  const Table stale = table;
+  for (int i = 0; i < kManifests; ++i) append_numbered(table, i % 10, 1);
+  const std::set<std::string> before = warehouse_.files(table);
+  // Of the plan; and of the attempt that checks what others have added since the plan was made.
+  for (const bool planned_before : {false, true}) {
+    arrow::StopSource stop;
+    const auto io = std::make_shared<StoppingIo>(kReads, stop);
+    Table changed(warehouse_.open(io), planned_before ? stale.loaded() : table.loaded());
+    clear_manifest_cache();
+    EXPECT_THROW(changed.overwrite_partitions(*rows(5, 1), {}, {.stop = stop.token()}), Cancelled);
+    EXPECT_GE(io->reads(), kReads);
+    EXPECT_LT(io->reads(), kManifests);
+    EXPECT_EQ(warehouse_.files(table), before);
+  }
+  table.refresh();
+  EXPECT_EQ(table.metadata().snapshots.size(), 1 + kManifests);
 }
 
 TEST_F(Overwrite, Trap13RewrittenRowsKeepTheirIds) {

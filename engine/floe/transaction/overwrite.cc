@@ -33,9 +33,10 @@ std::vector<ManifestFile> live_manifests(Transaction& transaction, const std::st
 // What `find` finds in each of the manifests, which are opened in parallel.
 template <typename Find>
 std::vector<Removal> find_files(Transaction& transaction, const std::vector<ManifestFile>& manifests,
-                                const Find& find) {
+                                const arrow::StopToken& stop, const Find& find) {
   std::vector<std::vector<Removal>> found(manifests.size());
-  parallel_for(manifests.size(), [&](size_t i) { find(*open_manifest(*transaction.io(), manifests[i]), found[i]); });
+  parallel_for(
+      manifests.size(), [&](size_t i) { find(*open_manifest(*transaction.io(), manifests[i]), found[i]); }, stop);
   std::vector<Removal> files;
   for (std::vector<Removal>& part : found) std::ranges::move(part, std::back_inserter(files));
   return files;
@@ -45,7 +46,8 @@ std::vector<Removal> find_files(Transaction& transaction, const std::vector<Mani
 
 // Position deletes of partitions of which every row matches, and all delete files where every row of the table does.
 // Without the rows they are of no use to anybody, so that it does not matter if others remove them first.
-std::vector<Removal> deletes_of_nothing_else(Transaction& transaction, const OverwriteOptions& options) {
+std::vector<Removal> deletes_of_nothing_else(Transaction& transaction, const OverwriteOptions& options,
+                                             const arrow::StopToken& stop) {
   const TableMetadata& table = *transaction.staged().metadata;
   const FileMatcher matcher(table, options.filter, options.case_sensitive);
   const bool everything = matcher.filter().kind == ExprKind::kTrue;
@@ -53,7 +55,7 @@ std::vector<Removal> deletes_of_nothing_else(Transaction& transaction, const Ove
   std::erase_if(manifests, [&](const ManifestFile& file) {
     return file.content != ManifestContent::kDeletes || !matcher.may_match(file);
   });
-  return find_files(transaction, manifests, [&](ManifestReader& reader, std::vector<Removal>& found) {
+  return find_files(transaction, manifests, stop, [&](ManifestReader& reader, std::vector<Removal>& found) {
     const ManifestPtr manifest = reader.entries();
     const PartitionSpec* spec = spec_by_id(table, manifest->spec_id);
     if (!spec) return;
@@ -102,7 +104,7 @@ SnapshotChange removal(Transaction& transaction, const OverwriteOptions& options
   try {
     remove_rows(transaction, std::move(leaving), mode, write, change);
     if (!change.removed.empty()) {
-      std::ranges::move(deletes_of_nothing_else(transaction, options), std::back_inserter(change.removed));
+      std::ranges::move(deletes_of_nothing_else(transaction, options, write.stop), std::back_inserter(change.removed));
     }
   } catch (...) {
     remove_files(*transaction.io(), change.discard);
@@ -206,9 +208,10 @@ class Partitions {
   std::vector<std::vector<Value>> values_;
 };
 
-std::vector<Removal> files_in(Transaction& transaction, const Partitions& partitions, const std::string& branch) {
+std::vector<Removal> files_in(Transaction& transaction, const Partitions& partitions, const std::string& branch,
+                              const arrow::StopToken& stop) {
   return find_files(
-      transaction, partitions.keep_candidates(live_manifests(transaction, branch)),
+      transaction, partitions.keep_candidates(live_manifests(transaction, branch)), stop,
       [&](ManifestReader& reader, std::vector<Removal>& found) {
         const ManifestPtr manifest = reader.entries();
         const std::vector<Match> matches = partitions.match(*manifest);
@@ -237,7 +240,8 @@ void check_partitioned(const Transaction& transaction) {
 
 // The change that puts files in the place of their partitions.
 SnapshotChange replacement(Transaction& transaction, std::vector<DataFile> files,
-                           const PartitionOverwriteOptions& options) {
+                           const PartitionOverwriteOptions& options,
+                           const arrow::StopToken& stop = arrow::StopToken::Unstoppable()) {
   check_partitioned(transaction);
   check_data_files(transaction, files);
   const TableMetadata& table = *transaction.staged().metadata;
@@ -256,7 +260,7 @@ SnapshotChange replacement(Transaction& transaction, std::vector<DataFile> files
   change.snapshot_properties.insert_or_assign(std::string(kReplacePartitions), "true");
   const Partitions partitions(table, files);
   change.added = std::move(files);
-  change.removed = files_in(transaction, partitions, options.branch);
+  change.removed = files_in(transaction, partitions, options.branch, stop);
   if (options.isolation.value_or(isolation_level(table, kUpdateIsolation)) == Isolation::kSerializable) {
     for (const std::vector<Value>& values : partitions.values()) {
       change.checks.no_added_in.push_back({table.default_spec_id, values});
@@ -309,12 +313,13 @@ bool overwrite_partitions(Transaction& transaction, arrow::RecordBatchReader& ba
     check_branch(transaction.staged(), options.branch);
     check_snapshot_properties(options.snapshot_properties);
     const TableMetadata& table = *transaction.staged().metadata;
+    const arrow::StopToken stop = write.stop;
     std::vector<DataFile> files =
         write_data_files(table, batches, *transaction.io(), named(std::move(write), transaction));
     const std::vector<std::string> locations = locations_of(files);
     SnapshotChange change;
     try {
-      change = replacement(transaction, std::move(files), options);
+      change = replacement(transaction, std::move(files), options, stop);
     } catch (...) {
       remove_files(*transaction.io(), locations);
       throw;

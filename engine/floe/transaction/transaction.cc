@@ -6,11 +6,44 @@
 #include <utility>
 #include <variant>
 
+#include "floe/arrow_status.h"
 #include "floe/error.h"
 #include "floe/transaction/commit.h"
 
 namespace floe {
 namespace {
+
+// The store as the steps see it. Once a commit is to stop, nothing more is asked of it, so that an attempt on a table
+// of many manifests ends soon; what was written can still be removed.
+class StoppableIo : public Io {
+ public:
+  explicit StoppableIo(IoPtr inner) : inner_(std::move(inner)) {}
+
+  void stop_by(const arrow::StopToken& stop) { stop_ = stop; }
+
+  std::shared_ptr<arrow::io::RandomAccessFile> open(const std::string& location, int64_t size) override {
+    return unless_stopped(location).open(location, size);
+  }
+  std::shared_ptr<arrow::Buffer> read(const std::string& location, int64_t size) override {
+    return unless_stopped(location).read(location, size);
+  }
+  bool exists(const std::string& location) override { return unless_stopped(location).exists(location); }
+  std::unique_ptr<OutputFile> create(const std::string& location) override {
+    return unless_stopped(location).create(location);
+  }
+  std::vector<FileInfo> list(const std::string& prefix) override { return unless_stopped(prefix).list(prefix); }
+  void remove(const std::string& location) override { inner_->remove(location); }
+  const std::string& principal() const override { return inner_->principal(); }
+
+ private:
+  Io& unless_stopped(const std::string& location) const {
+    check(stop_.Poll(), location);
+    return *inner_;
+  }
+
+  const IoPtr inner_;
+  arrow::StopToken stop_ = arrow::StopToken::Unstoppable();
+};
 
 class MetadataStep : public Step {
  public:
@@ -69,7 +102,11 @@ std::pair<size_t, std::string> subject(const TableRequirement& requirement) {
 }  // namespace
 
 Transaction::Transaction(Catalog& catalog, LoadedTable base)
-    : catalog_(catalog), base_(std::move(base)), staged_(base_), io_(catalog.io(base_)), built_on_(base_) {}
+    : catalog_(catalog),
+      base_(std::move(base)),
+      staged_(base_),
+      io_(std::make_shared<StoppableIo>(catalog.io(base_))),
+      built_on_(base_) {}
 
 Transaction::~Transaction() { drop(); }
 
@@ -147,6 +184,8 @@ LoadedTable Transaction::commit(const arrow::StopToken& stop) {
     LoadedTable committed = base_;
     if (!combined().updates.empty()) {
       bool first = true;
+      auto& io = static_cast<StoppableIo&>(*io_);
+      io.stop_by(stop);
       committed = commit_with_retry(
           catalog_, base_,
           [&](const LoadedTable& base) {
@@ -154,6 +193,7 @@ LoadedTable Transaction::commit(const arrow::StopToken& stop) {
             return combined();
           },
           stop);
+      io.stop_by(arrow::StopToken::Unstoppable());
     }
     done_ = true;
     for (const auto& step : steps_) step->succeeded(*committed.metadata);
