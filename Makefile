@@ -15,7 +15,7 @@ ENGINE_SOURCES := $(shell find engine -name build -prune -o -type f \( -name '*.
 
 .PHONY: help
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # --- set-up ---------------------------------------------------------------------------------------------------------
 
@@ -99,6 +99,11 @@ stores: build/stores/.ready ## what the tests of object stores need
 .PHONY: demo
 demo: build ## the flights that left New York in 2013, as an Iceberg table
 	@$(BIN)/python examples/flights.py
+
+.PHONY: dagster-demo
+dagster-demo: build ## the flights in Dagster, at http://localhost:3000
+	@mkdir -p build/dagster-demo/home && cp examples/dagster.yaml build/dagster-demo/home/
+	@DAGSTER_HOME=$(CURDIR)/build/dagster-demo/home $(BIN)/python -m dagster dev -m examples.dagster_flights
 
 .PHONY: test
 test: build build/.debian-test iceberg-rest build/stores/seaweedfs/.ready ## all tests: C++ (ctest), then Python (pytest)

@@ -27,7 +27,7 @@ from floe_iceberg.dagster import (
     tables_of_run,
 )
 from floe_iceberg.errors import CommitFailedError
-from floe_iceberg.io_manager import IcebergIOManager
+from floe_iceberg.io_manager import IcebergIOManager, TableIOManager
 
 ROWS = pa.table({"id": [1, 2], "carrier": ["UA", "AA"]})
 
@@ -298,3 +298,26 @@ def test_health_is_what_metadata_says(lake: IcebergIOManager) -> None:
         "snapshots: 2, from 2 on it needs upkeep",
         "reclaimable bytes: 0, from 0 on it needs upkeep",
     ]
+
+
+def test_a_sensor_discards_what_a_run_that_failed_wrote(
+    branching: IcebergIOManager, instance: dg.DagsterInstance
+) -> None:
+    @dg.run_failure_sensor
+    def discard(context: dg.RunFailureSensorContext, io_manager: dg.ResourceParam[TableIOManager]) -> None:
+        run = context.dagster_run.run_id
+        discard_run(io_manager.catalog, tables_of_run(context.instance, run), run)
+
+    result = dg.materialize(
+        [flights, late, broken], resources={"io_manager": branching}, instance=instance, raise_on_error=False
+    )
+    assert run_branch(result.run_id) in table_of(branching, "flights").refs()
+    context = dg.build_run_status_sensor_context(
+        sensor_name="discard",
+        dagster_instance=instance,
+        dagster_run=result.dagster_run,
+        dagster_event=next(event for event in result.all_events if event.is_run_failure),
+        resources={"io_manager": branching},
+    )
+    discard(context.for_run_failure())
+    assert list(table_of(branching, "flights").refs()) == ["main"]

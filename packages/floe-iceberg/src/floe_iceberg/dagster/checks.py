@@ -42,7 +42,7 @@ def build_row_count_check(
         wanted = f"at least {at_least:,}" + ("" if at_most is None else f" and at most {at_most:,}")
         return dg.AssetCheckResult(passed=passed, description=f"{rows:,} rows; {wanted}", metadata={"rows": rows})
 
-    return _check(asset, "row_count", judge, io_manager_key)
+    return _check(asset, "row_count", "How many rows the table has, by its metadata.", judge, io_manager_key)
 
 
 def build_schema_check(
@@ -74,7 +74,7 @@ def build_schema_check(
             metadata={"columns": column_schema(table)},
         )
 
-    return _check(asset, "column_schema", judge, io_manager_key)
+    return _check(asset, "column_schema", "Which columns the table has, by its metadata.", judge, io_manager_key)
 
 
 def build_freshness_check(
@@ -97,11 +97,11 @@ def build_freshness_check(
             metadata={"age_seconds": age.total_seconds(), "snapshot_id": str(changed["snapshot_id"])},
         )
 
-    return _check(asset, "freshness", judge, io_manager_key)
+    return _check(asset, "freshness", "When rows were changed last, by the table's metadata.", judge, io_manager_key)
 
 
 def _check(
-    asset: dg.AssetsDefinition | dg.AssetSpec, name: str, judge: _Judge, io_manager_key: str
+    asset: dg.AssetsDefinition | dg.AssetSpec, name: str, description: str, judge: _Judge, io_manager_key: str
 ) -> dg.AssetChecksDefinition:
     metadata = asset.metadata_by_key[asset.key] if isinstance(asset, dg.AssetsDefinition) else asset.metadata
     settings = OutputSettings.of(asset.key.to_user_string(), metadata)
@@ -112,7 +112,7 @@ def _check(
         return judge(table, tables.branch_to_read(table, settings, context.op_execution_context.run_id))
 
     decorate = dg.asset_check(
-        asset=asset.key, name=name, description=judge.__doc__, required_resource_keys={io_manager_key}
+        asset=asset.key, name=name, description=description, required_resource_keys={io_manager_key}
     )
     return decorate(check)
 

@@ -105,12 +105,11 @@ def build_publish_asset(
     """
 
     def publish(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+        """What the run wrote, on the main branch of all its tables."""
         published = _publish(context, getattr(context.resources, io_manager_key))
         return dg.MaterializeResult(metadata={"iceberg/tables": published})
 
-    decorate = dg.asset(
-        name=name, deps=deps, required_resource_keys={io_manager_key}, kinds={"iceberg"}, description=publish.__doc__
-    )
+    decorate = dg.asset(name=name, deps=deps, required_resource_keys={io_manager_key}, kinds={"iceberg"})
     return decorate(publish)
 
 
