@@ -1,10 +1,8 @@
 // Files that others wrote, added to tables without being read.
 #include "floe/transaction/add_files.h"
 
-#include <arrow/io/memory.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <parquet/arrow/writer.h>
 
 #include <functional>
 #include <string>
@@ -21,13 +19,9 @@ using testing::HasSubstr;
 
 class AddFiles : public testing::Test {
  protected:
-  // As a stranger writes it: without field ids.
   std::string write(const std::string& name, const std::shared_ptr<arrow::RecordBatch>& rows, int64_t group = 1000) {
-    const auto table = check(arrow::Table::FromRecordBatches({rows}), "table");
-    const auto bytes = check(arrow::io::BufferOutputStream::Create(), "buffer");
-    check(parquet::arrow::WriteTable(*table, arrow::default_memory_pool(), bytes, group), "write");
     const std::string location = warehouse_.location() + "/strangers/" + name;
-    make_io({})->write(location, check(bytes->Finish(), "finish")->ToString());
+    write_strangers_file(location, rows, group);
     return location;
   }
 

@@ -1,5 +1,6 @@
 // Every operation, with each of its calls to the store gone wrong in turn: afterwards the table is the old or the new
-// one, and what was reported is true.
+// one, and what was reported is true. With FLOE_TEST_KEEP the tables stay: tests/integration/test_faults.py has
+// PyIceberg read them.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -9,33 +10,13 @@
 #include <utility>
 #include <vector>
 
-#include "floe/catalog/test_catalog.h"
 #include "floe/io/faulty_io.h"
+#include "floe/maintenance/expire_snapshots.h"
 #include "floe/transaction/overwrite.h"
 #include "warehouse.h"
 
 namespace floe {
 namespace {
-
-// Another catalog whose tables' files are behind a faulty Io.
-class FaultyCatalog : public TestCatalog {
- public:
-  explicit FaultyCatalog(CatalogPtr inner) : inner_(std::move(inner)) {}
-
-  IoPtr io(const LoadedTable& table) override {
-    if (!io_) io_ = std::make_shared<FaultyIo>(inner_->io(table));
-    return io_;
-  }
-  LoadedTable load_table(const TableIdentifier& table) override { return inner_->load_table(table); }
-  LoadedTable commit(const TableIdentifier& table, const TableCommit& commit) override {
-    return inner_->commit(table, commit);
-  }
-
-  std::shared_ptr<FaultyIo> io_;
-
- private:
-  CatalogPtr inner_;
-};
 
 using Operation = std::function<void(Table& table)>;
 
@@ -84,25 +65,75 @@ void publish(Table& table) {
   });
 }
 
+void expire(Table& table) {
+  table =
+      Table(table.catalog(), expire_snapshots(*table.catalog(), table.loaded(), {.older_than_ms = INT64_MAX}).table);
+}
+
 void compact(Table& table) { table.rewrite_data_files({.rewrite_all = true}); }
+
+void add_a_strangers_file(Table& table) {
+  const std::string location = table.metadata().location + "/data/" + new_uuid() + ".parquet";
+  write_strangers_file(location, numbered_rows(100, 5));
+  try {
+    table.add_files({location});
+  } catch (...) {
+    EXPECT_TRUE(make_io({})->exists(location)) << "it is not ours to remove";
+    throw;
+  }
+}
+
+// Breaks the n-th call for each n and each fault, until an operation is done before it comes to its n-th call: `broke`
+// tells whether it came to it.
+void for_every_fault(const std::function<bool(int n, Fault fault)>& broke) {
+  for (const Fault fault : {Fault::kFails, Fault::kLost, Fault::kTears, Fault::kIsDelayed}) {
+    const int step = fault == Fault::kIsDelayed ? 9 : 1;
+    for (int n = 1;; n += step) {
+      SCOPED_TRACE(testing::Message() << "call " << n << ", fault " << static_cast<int>(fault));
+      ASSERT_LT(n, 500);
+      if (!broke(n, fault) || testing::Test::HasFailure()) break;
+    }
+  }
+}
+
+enum class Told { kDone, kFailed, kUnknown };
+
+Told told_of(const std::function<void()>& work) {
+  try {
+    work();
+    return Told::kDone;
+  } catch (const CommitStateUnknown&) {
+    return Told::kUnknown;
+  } catch (const Error&) {
+    return Told::kFailed;
+  }
+}
+
+void expect_all_that_is_referenced(const Warehouse& warehouse, const Table& table) {
+  const std::set<std::string> there = warehouse.files(table);
+  for (const std::string& file : referenced_files(table)) EXPECT_TRUE(there.contains(file)) << file;
+}
+
 class Faults : public testing::TestWithParam<std::pair<const char*, void (*)(Table&)>> {
  protected:
-  // A table of two files, [0, 10) and [10, 20), each in a partition of its own.
+  // A table of two files, [0, 10) and [10, 20), each in a partition of its own; a third one is gone.
   Table new_table(const std::string& name) {
     Table table = warehouse_.create(
         name, numbered_schema(),
         {.fields =
              {{.source_ids = {1}, .field_id = 1000, .name = "id_trunc", .transform = parse_transform("truncate[10]")}}},
         {{"commit.retry.num-retries", "0"}, {"commit.manifest.min-count-to-merge", "2"}});
+    append_numbered(table, 30, 10);
+    table.delete_rows({});
     append_numbered(table, 0, 10);
     append_numbered(table, 10, 10);
     return table;
   }
 
-  // Its ids, and how it came to them.
-  static std::pair<std::vector<int64_t>, std::string> state(const Table& table) {
-    return {sorted_int64s(*read_all(table), "id"),
-            std::string(current_snapshot(table.metadata())->summary.get("operation"))};
+  // What is there, in rows and in history.
+  using State = std::pair<std::vector<int64_t>, size_t>;
+  static State state_of(const Table& table) {
+    return {sorted_int64s(*read_all(table), "id"), table.metadata().snapshots.size()};
   }
 
   Warehouse warehouse_;
@@ -111,43 +142,54 @@ class Faults : public testing::TestWithParam<std::pair<const char*, void (*)(Tab
 TEST_P(Faults, LeaveTheOldTableOrTheNewOne) {
   const Operation operation = GetParam().second;
   Table expected = new_table("expected");
-  const auto before = state(expected);
+  const State before = state_of(expected);
   operation(expected);
-  const auto after = state(expected);
+  const State after = state_of(expected);
   ASSERT_NE(before, after);
 
   int tables = 0;
   bool changed = true;  // the last table is not as it was
-  for (const Fault fault : {Fault::kFails, Fault::kLost, Fault::kTears, Fault::kIsDelayed}) {
-    bool broke = true;
-    for (int n = 1; broke; n += fault == Fault::kIsDelayed ? 9 : 1) {
-      SCOPED_TRACE(testing::Message() << "call " << n << ", fault " << static_cast<int>(fault));
-      if (changed) new_table("t" + std::to_string(++tables));
-      const std::string name = "t" + std::to_string(tables);
-      clear_manifest_cache();
-      const auto catalog = std::make_shared<FaultyCatalog>(warehouse_.open());
+  for_every_fault([&](int n, Fault fault) {
+    if (changed) new_table("t" + std::to_string(++tables));
+    const std::string name = "t" + std::to_string(tables);
+    clear_manifest_cache();
+    const auto io = std::make_shared<FaultyIo>(make_io({}));
+    const CatalogPtr catalog = warehouse_.open(io);
+    io->break_call(n, fault);
+    const Told told = told_of([&] {
       Table table = Table::load(catalog, {{"db"}, name});
-      catalog->io_->break_call(n, fault);
-      enum { kDone, kFailed, kUnknown } reported = kDone;
-      try {
-        operation(table);
-      } catch (const CommitStateUnknown&) {
-        reported = kUnknown;
-      } catch (const Error&) {
-        reported = kFailed;
-      }
-      broke = catalog->io_->calls() >= n;
-      clear_manifest_cache();
-      const Table now = warehouse_.load(name);
-      const auto found = state(now);
-      changed = found != before;
-      EXPECT_TRUE((found == after && reported != kFailed) || (found == before && reported != kDone));
-      const std::set<std::string> there = warehouse_.files(now);
-      for (const std::string& file : referenced_files(now)) EXPECT_TRUE(there.contains(file)) << file;
-      ASSERT_LT(n, 500);
-      if (testing::Test::HasFailure()) return;
-    }
-  }
+      operation(table);
+    });
+    const bool broke = io->calls() >= n;
+    clear_manifest_cache();
+    const Table now = warehouse_.load(name);
+    const State found = state_of(now);
+    changed = found != before;
+    EXPECT_TRUE((found == after && told != Told::kFailed) || (found == before && told != Told::kDone));
+    expect_all_that_is_referenced(warehouse_, now);
+    return broke;
+  });
+}
+
+TEST(FaultsOfNewTables, LeaveNoneOrAWholeOne) {
+  const Warehouse warehouse;
+  int tables = 0;
+  for_every_fault([&](int n, Fault fault) {
+    const std::string name = "t" + std::to_string(++tables);
+    const auto io = std::make_shared<FaultyIo>(make_io({}));
+    const CatalogPtr catalog = warehouse.open(io);
+    io->break_call(n, fault);
+    const Told told = told_of([&] { Table::create(catalog, {{"db"}, name}, {.schema = numbered_schema()}); });
+    EXPECT_NE(told, Told::kUnknown);
+    EXPECT_EQ(warehouse.open()->table_exists({{"db"}, name}), told == Told::kDone);
+    if (told == Told::kFailed) warehouse.create(name, numbered_schema());  // nothing is in the way
+    Table table = warehouse.load(name);
+    append_numbered(table, 0, 3);
+    EXPECT_EQ(read_all(table)->num_rows(), 3);
+    expect_all_that_is_referenced(warehouse, table);
+    return io->calls() >= n;
+  });
+  EXPECT_GT(tables, 4);
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -158,7 +200,8 @@ INSTANTIATE_TEST_SUITE_P(
                     std::pair{"DeleteOnRead", &delete_on_read}, std::pair{"ChangeByKey", &change_by_key},
                     std::pair{"OverwritePartitions", &overwrite_partitions}, std::pair{"UpsertByCopy", &upsert_by_copy},
                     std::pair{"UpsertOnRead", &upsert_on_read}, std::pair{"Transaction", &transaction},
-                    std::pair{"Publish", &publish}, std::pair{"Compact", &compact}),
+                    std::pair{"Publish", &publish}, std::pair{"AddFiles", &add_a_strangers_file},
+                    std::pair{"ExpireSnapshots", &expire}, std::pair{"RewriteDataFiles", &compact}),
     [](const auto& test) { return std::string(test.param.first); });
 
 }  // namespace

@@ -1,10 +1,15 @@
 #include "warehouse.h"
 
+#include <arrow/io/memory.h>
 #include <fmt/format.h>
+#include <parquet/arrow/writer.h>
 
 #include <algorithm>
+#include <cstdlib>
+#include <utility>
 
 #include "floe/arrow_status.h"
+#include "floe/catalog/sql_catalog.h"
 #include "floe/file/arrow_schema.h"
 
 namespace floe {
@@ -13,8 +18,10 @@ namespace fs = std::filesystem;
 
 namespace {
 
+const char* kept_in() { return std::getenv("FLOE_TEST_KEEP"); }
+
 fs::path new_folder() {
-  const fs::path folder = fs::temp_directory_path() / ("floe-test-" + new_uuid());
+  const fs::path folder = (kept_in() ? fs::path(kept_in()) : fs::temp_directory_path()) / ("floe-test-" + new_uuid());
   fs::create_directories(folder / "warehouse");
   return folder;
 }
@@ -26,6 +33,7 @@ Warehouse::Warehouse(Database kind) : folder_(new_folder()), database_(kind, fol
 }
 
 Warehouse::~Warehouse() {
+  if (kept_in()) return;
   std::error_code ignored;
   fs::remove_all(folder_, ignored);
 }
@@ -33,8 +41,8 @@ Warehouse::~Warehouse() {
 std::string Warehouse::uri() const { return database_.url(); }
 std::string Warehouse::location() const { return "file://" + (folder_ / "warehouse").string(); }
 
-CatalogPtr Warehouse::open() const {
-  return open_catalog("test", {{"type", "sql"}, {"uri", uri()}, {"warehouse", location()}});
+CatalogPtr Warehouse::open(IoPtr io) const {
+  return open_sql_catalog("test", {{"uri", uri()}, {"warehouse", location()}}, std::move(io));
 }
 
 Table Warehouse::create(const std::string& name, Schema schema, PartitionSpec spec, Properties properties) const {
@@ -66,8 +74,10 @@ std::set<std::string> referenced_files(const Table& table) {
     files.insert(local_path(snapshot->manifest_list));
     for (const ManifestFile& manifest : *open_manifest_list(*table.io(), snapshot->manifest_list)) {
       files.insert(local_path(manifest.manifest_path));
-      for (const DataFile& file : open_manifest(*table.io(), manifest)->data_files()) {
-        files.insert(local_path(file.file_path));
+      const ManifestPtr entries = open_manifest(*table.io(), manifest)->entries();
+      for (size_t i = 0; i < entries->size; ++i) {
+        if (entries->status[i] == EntryStatus::kDeleted) continue;
+        files.insert(local_path(std::string(entries->file_path[i])));
       }
     }
   }
@@ -105,6 +115,14 @@ std::unique_ptr<arrow::RecordBatchReader> stream_of(std::vector<std::shared_ptr<
   const auto schema = batches.at(0)->schema();
   const int count = static_cast<int>(batches.size());
   return made_stream(schema, count, [batches = std::move(batches)](int i) { return batches[i]; });
+}
+
+void write_strangers_file(const std::string& location, const std::shared_ptr<arrow::RecordBatch>& rows,
+                          int64_t row_group) {
+  const auto table = check(arrow::Table::FromRecordBatches({rows}), "table");
+  const auto bytes = check(arrow::io::BufferOutputStream::Create(), "buffer");
+  check(parquet::arrow::WriteTable(*table, arrow::default_memory_pool(), bytes, row_group), "write");
+  make_io({})->write(location, check(bytes->Finish(), "finish")->ToString());
 }
 
 void append_numbered(Table& table, int64_t first, int64_t n) { table.append(*stream_of({numbered_rows(first, n)})); }

@@ -15,7 +15,8 @@
 
 namespace floe {
 
-// A catalog "test" in a SQL database and its warehouse, removed at the end.
+// A catalog "test" in a SQL database and its warehouse, removed at the end. With FLOE_TEST_KEEP they are in a folder of
+// their own in the one that it names, and stay for others to read.
 class Warehouse {
  public:
   explicit Warehouse(Database kind = Database::kSqlite);
@@ -23,8 +24,8 @@ class Warehouse {
   Warehouse& operator=(const Warehouse&) = delete;
   ~Warehouse();
 
-  // The catalog anew, as another process would open it.
-  CatalogPtr open() const;
+  // The catalog anew, as another process would open it; its files through `io`, if given.
+  CatalogPtr open(IoPtr io = nullptr) const;
   std::string uri() const;       // of the database
   std::string location() const;  // of the warehouse
 
@@ -57,6 +58,10 @@ Schema numbered_schema();
 std::shared_ptr<arrow::RecordBatch> numbered_rows(int64_t first, int64_t n);
 std::unique_ptr<arrow::RecordBatchReader> stream_of(std::vector<std::shared_ptr<arrow::RecordBatch>> batches);
 void append_numbered(Table& table, int64_t first, int64_t n);
+
+// A Parquet file as a stranger writes it: without field ids.
+void write_strangers_file(const std::string& location, const std::shared_ptr<arrow::RecordBatch>& rows,
+                          int64_t row_group = 1000);
 
 // A stream that makes each batch when it is asked for; `make` may throw.
 std::unique_ptr<arrow::RecordBatchReader> made_stream(std::shared_ptr<arrow::Schema> schema, int batches,

@@ -86,7 +86,7 @@ class MetadataCache {
 
 class SqlCatalog : public Catalog {
  public:
-  SqlCatalog(std::string name, const Properties& properties);
+  SqlCatalog(std::string name, const Properties& properties, IoPtr io);
 
   const std::string& name() const override { return name_; }
   const Properties& properties() const override { return properties_; }
@@ -141,11 +141,11 @@ class SqlCatalog : public Catalog {
   PerProcess<MetadataCache> cache_;
 };
 
-SqlCatalog::SqlCatalog(std::string name, const Properties& properties)
+SqlCatalog::SqlCatalog(std::string name, const Properties& properties, IoPtr io)
     : name_(std::move(name)),
       properties_(properties),
       database_(string_property(properties, "uri", ""), pool_size(properties)),
-      io_(make_io(properties)) {
+      io_(io ? std::move(io) : make_io(properties)) {
   prepare_tables();
   if (has_types_) only_tables_ = " AND (iceberg_type = 'TABLE' OR iceberg_type IS NULL)";
 }
@@ -507,11 +507,11 @@ LoadedTable SqlCatalog::commit(const TableIdentifier& table, const TableCommit& 
 
 }  // namespace
 
-CatalogPtr open_sql_catalog(const std::string& name, const Properties& properties) {
+CatalogPtr open_sql_catalog(const std::string& name, const Properties& properties, IoPtr io) {
   if (string_property(properties, "uri", "").empty()) {
     throw InvalidArgument(fmt::format("catalog {}: a SQL catalog needs the property \"uri\"", name));
   }
-  return std::make_shared<SqlCatalog>(name, properties);
+  return std::make_shared<SqlCatalog>(name, properties, std::move(io));
 }
 
 }  // namespace floe

@@ -13,7 +13,8 @@ namespace floe {
 // Properties: "uri" (see sql_dialect.h), "warehouse"; "pool_size" (5), how many connections to a server there are at
 // most at a time; "init_catalog_tables" = "false" makes no tables in a database that has none; "schema_version" = "v1"
 // adds the column that tells tables from views to a database that lacks it (v0), which otherwise is used as it is.
-// Opens the database.
-CatalogPtr open_sql_catalog(const std::string& name, const Properties& properties);
+// Opens the database. `io`: what all files, those of metadata too, are read and written through; null: what the
+// properties describe.
+CatalogPtr open_sql_catalog(const std::string& name, const Properties& properties, IoPtr io = nullptr);
 
 }  // namespace floe
