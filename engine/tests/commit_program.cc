@@ -22,6 +22,15 @@ OverwriteOptions overwrite_options(const Change& change, const Properties& prope
   return {.filter = parse_filter(filter_of(change)), .snapshot_properties = properties};
 }
 
+// The rows that leave and do not come back, by their ids.
+Change leaving(const Change& change) {
+  Change out;
+  for (int64_t id = change.first; id < change.end; ++id) {
+    if (!change.rows.contains(id)) out.rows[id] = "";
+  }
+  return out;
+}
+
 void add(Transaction& transaction, const Change& change, const Properties& properties) {
   switch (change.kind) {
     case Change::Kind::kAppend:
@@ -36,6 +45,15 @@ void add(Transaction& transaction, const Change& change, const Properties& prope
       return;
     case Change::Kind::kOverwrite:
       return overwrite(transaction, *stream_of({rows_of(change)}), overwrite_options(change, properties));
+    case Change::Kind::kChangeByKey: {
+      const auto upserts = stream_of({rows_of(change)}), deletes = stream_of({rows_of(leaving(change))});
+      apply_changes(transaction, {.upserts = upserts.get(), .deletes = deletes.get()},
+                    {.keys = {"id"}, .snapshot_properties = properties});
+      return;
+    }
+    case Change::Kind::kOverwritePartition:
+      overwrite_partitions(transaction, *stream_of({rows_of(change)}), {.snapshot_properties = properties});
+      return;
   }
 }
 
@@ -45,30 +63,28 @@ void commit_together(Table& table, int64_t commit, const std::vector<Change>& st
   table = Table(table.catalog(), transaction.commit());
 }
 
-// What upserts and appends start from is the state that the handle's last commit left, which is old by now.
+// What upserts, appends and changes by key start from is the state that the handle's last commit left, which is old by
+// now.
 Report commit(Table& table, int64_t commit, const std::vector<Change>& steps) {
   const Change& change = steps.front();
   const Properties properties = properties_of(commit, 0);
   Report report{.reported = Reported::kSucceeded};
   try {
-    if (steps.size() > 1 || change.kind == Change::Kind::kDelete || change.kind == Change::Kind::kOverwrite) {
-      table.refresh();
-    }
-    if (steps.size() > 1) {
-      commit_together(table, commit, steps);
-    } else if (change.kind == Change::Kind::kAppend) {
-      table.append(*stream_of({rows_of(change)}), {.snapshot_properties = properties});
-    } else if (change.kind == Change::Kind::kUpsert) {
+    const bool stale = change.kind == Change::Kind::kAppend || change.kind == Change::Kind::kUpsert ||
+                       change.kind == Change::Kind::kChangeByKey;
+    if (!stale || steps.size() > 1) table.refresh();
+    if (steps.size() == 1 && change.kind == Change::Kind::kUpsert) {
       report.counts = table.upsert(*stream_of({rows_of(change)}), {.keys = {"id"}, .snapshot_properties = properties});
-    } else if (change.kind == Change::Kind::kDelete) {
-      table.delete_rows(overwrite_options(change, properties));
     } else {
-      table.overwrite(*stream_of({rows_of(change)}), overwrite_options(change, properties));
+      commit_together(table, commit, steps);
     }
     report.snapshot = table.metadata().current_snapshot_id.value_or(-1);
     return report;
+  } catch (const ConflictFound& e) {
+    std::fprintf(stderr, "commit %lld: %s\n", static_cast<long long>(commit), e.what());
+    return {.reported = Reported::kConflict};
   } catch (const CommitFailed& e) {
-    std::fprintf(stderr, "%s\n", e.what());
+    std::fprintf(stderr, "commit %lld: %s\n", static_cast<long long>(commit), e.what());
     return {.reported = Reported::kFailed};
   } catch (const CommitStateUnknown& e) {
     std::fprintf(stderr, "%s\n", e.what());
@@ -88,6 +104,7 @@ int main(int argc, char** argv) {
     const int64_t first = std::stoll(argv[5]) * floe::kWriterCommits, commits = std::stoll(argv[6]);
     for (int64_t id = first; id < first + commits; ++id) {
       std::fputs(floe::line_of(id, floe::commit(table, id, floe::steps_of(workload, id))).c_str(), stdout);
+      std::fflush(stdout);  // it may be killed
     }
     return 0;
   } catch (const std::exception& e) {

@@ -7,6 +7,7 @@
 #include <memory>
 #include <thread>
 #include <tuple>
+#include <utility>
 
 #include "history.h"
 #include "process.h"
@@ -87,20 +88,28 @@ INSTANTIATE_TEST_SUITE_P(Tables, ConcurrentChanges,
                                           testing::Values("copy-on-write", "merge-on-read")),
                          name_of_mix);
 
-TEST_P(ConcurrentChanges, OfEveryKindAreAsIfOneAfterTheOther) {
-  const auto& [database, version, mode] = GetParam();
+void expect_as_if_one_after_the_other(const Mix& mix, Workload workload, PartitionSpec spec) {
+  const auto& [database, version, mode] = mix;
   const Warehouse warehouse(database);
-  warehouse.create("t", numbered_schema(), {},
+  warehouse.create("t", numbered_schema(), std::move(spec),
                    {kKeepMetadata,
                     {"format-version", version},
                     {"write.delete.mode", mode},
                     {"write.update.mode", mode},
                     {"write.merge.mode", mode}});
-  const History history = run(warehouse, Workload::kMix, mixed_commits());
+  const History history = run(warehouse, workload, mixed_commits());
   const Table table = warehouse.load("t");
-  expect_history(table, Workload::kMix, history, warehouse.files(table));
-  RecordProperty("successes", static_cast<int>(successes(history)));
+  expect_history(table, workload, history, warehouse.files(table));
+  testing::Test::RecordProperty("successes", static_cast<int>(successes(history)));
   EXPECT_GT(successes(history), kProcesses * mixed_commits() / 2);
+}
+
+TEST_P(ConcurrentChanges, OfEveryKindAreAsIfOneAfterTheOther) {
+  expect_as_if_one_after_the_other(GetParam(), Workload::kMix, {});
+}
+
+TEST_P(ConcurrentChanges, OfPartitionsAndByKeyToo) {
+  expect_as_if_one_after_the_other(GetParam(), Workload::kPartitions, history_spec());
 }
 
 // The table is compacted all the while, and writers go on.

@@ -17,14 +17,20 @@
 namespace floe {
 namespace {
 
-constexpr std::pair<Reported, std::string_view> kWords[] = {
-    {Reported::kSucceeded, "succeeded"}, {Reported::kFailed, "failed"}, {Reported::kUnknown, "unknown"}};
+constexpr std::pair<Reported, std::string_view> kWords[] = {{Reported::kSucceeded, "succeeded"},
+                                                            {Reported::kFailed, "failed"},
+                                                            {Reported::kConflict, "conflict"},
+                                                            {Reported::kUnknown, "unknown"}};
+
+constexpr std::pair<Workload, std::string_view> kWorkloads[] = {
+    {Workload::kAppends, "appends"}, {Workload::kMix, "mix"}, {Workload::kPartitions, "partitions"}};
 
 // Ids that all writers change, those that only one does, and those that are appended once.
 constexpr int64_t kShared = 24;
 constexpr int64_t kOwn = 12;
 constexpr int64_t kAppended = 3;
-constexpr int64_t first_own(int64_t writer) { return 1'000 * (writer + 1); }
+constexpr int64_t kPartition = 1'000;
+constexpr int64_t first_own(int64_t writer) { return kPartition * (writer + 1); }
 constexpr int64_t first_appended(int64_t commit) { return 1'000'000 + commit * kAppended; }
 
 using Rows = std::map<int64_t, std::string>;
@@ -60,6 +66,20 @@ class Chance {
     for (int64_t id = change.first; id < change.end; ++id) change.rows[id] = fmt::format("commit {}", commit_);
     return change;
   }
+  // Of which some rows only leave.
+  Change change_by_key(int64_t first, int64_t ids) {
+    Change change = overwrite(first, ids);
+    change.kind = Change::Kind::kChangeByKey;
+    change.rows.erase(change.first);
+    return change;
+  }
+  Change overwrite_partition(int64_t first, int64_t ids) {
+    Change change = overwrite(first, ids);
+    change.kind = Change::Kind::kOverwritePartition;
+    change.first = first;
+    change.end = first + kPartition;
+    return change;
+  }
 
  private:
   const int64_t commit_;
@@ -80,6 +100,10 @@ UpsertCounts apply(const Change& change, Rows& model) {
     row->second = text;
   }
   return counts;
+}
+
+bool is_shared(const Change& change) {
+  return change.end > change.first ? change.first < kShared : change.rows.begin()->first < kShared;
 }
 
 std::string counted(const UpsertCounts& counts) {
@@ -134,7 +158,10 @@ class Replay {
   void expect_reports() const {
     for (const auto& [commit, report] : history_) {
       const bool is_there = committed_.contains(commit);
-      EXPECT_FALSE(is_there && report.reported == Reported::kFailed) << "commit " << commit << " did not fail";
+      const bool failed = report.reported == Reported::kFailed || report.reported == Reported::kConflict;
+      EXPECT_FALSE(is_there && failed) << "commit " << commit << " did not fail";
+      EXPECT_TRUE(report.reported != Reported::kConflict || std::ranges::any_of(steps_of(workload_, commit), is_shared))
+          << "commit " << commit << " is in conflict, but no other writer has its rows";
       if (!is_there && report.reported == Reported::kSucceeded) expect_nothing_to_do(commit, report);
     }
   }
@@ -221,15 +248,25 @@ class Replay {
 
 }  // namespace
 
+std::string_view name_of(Workload workload) { return kWorkloads[static_cast<int>(workload)].second; }
+
 Workload parse_workload(std::string_view name) {
-  for (const Workload workload : {Workload::kAppends, Workload::kMix}) {
-    if (name == name_of(workload)) return workload;
+  for (const auto& [workload, known] : kWorkloads) {
+    if (name == known) return workload;
   }
   throw std::invalid_argument(fmt::format("no workload '{}'", name));
 }
 
+PartitionSpec history_spec() {
+  return {.fields = {{.source_ids = {1},
+                      .field_id = 1000,
+                      .name = "writer",
+                      .transform = parse_transform(fmt::format("truncate[{}]", kPartition))}}};
+}
+
 std::string to_string(const Change& change) {
-  constexpr std::string_view kNames[] = {"append", "upsert", "delete", "overwrite"};
+  constexpr std::string_view kNames[] = {"append",    "upsert",        "delete",
+                                         "overwrite", "change by key", "overwrite of the partition"};
   std::string text(kNames[static_cast<int>(change.kind)]);
   if (change.end > change.first) text += fmt::format(" [{}, {})", change.first, change.end);
   for (const auto& [id, value] : change.rows) text += fmt::format(" ({}, {})", id, value);
@@ -253,7 +290,7 @@ std::vector<Change> steps_of(Workload workload, int64_t commit) {
   if (workload == Workload::kAppends) return {append_of(commit)};
   Chance chance(commit);
   const int64_t own = first_own(commit / kWriterCommits);
-  switch (chance.below(9)) {
+  switch (chance.below(workload == Workload::kMix ? 9 : 13)) {
     case 0:
       return {append_of(commit)};
     case 1:
@@ -269,8 +306,16 @@ std::vector<Change> steps_of(Workload workload, int64_t commit) {
       return {chance.overwrite(0, kShared)};
     case 7:
       return {chance.remove(own, kOwn), append_of(commit)};
-    default:
+    case 8:
       return {chance.overwrite(own, kOwn), chance.remove(own, kOwn)};
+    case 9:
+      return {chance.change_by_key(own, kOwn)};
+    case 10:
+      return {chance.change_by_key(0, kShared)};
+    case 11:
+      return {chance.overwrite_partition(own, kOwn)};
+    default:
+      return {chance.overwrite_partition(0, kShared)};
   }
 }
 

@@ -12,6 +12,7 @@
 #include <sstream>
 #include <thread>
 
+#include "history.h"
 #include "warehouse.h"
 
 namespace floe {
@@ -81,6 +82,58 @@ TEST(Processes, KilledAtAnyMomentLeavesTheOldTableOrTheNewOne) {
   Table table = warehouse.load("t");
   append_numbered(table, first, 5);
   EXPECT_EQ(read_all(table)->num_rows(), static_cast<int64_t>(expected.size()) + 5);
+}
+
+// Writers that change the same rows are killed, all at once; what each of them was at is in the table whole or not at
+// all.
+class KilledWriters : public testing::TestWithParam<const char*> {};
+INSTANTIATE_TEST_SUITE_P(Modes, KilledWriters, testing::Values("copy-on-write", "merge-on-read"),
+                         [](const auto& test) { return test.param[0] == 'c' ? "CopyOnWrite" : "MergeOnRead"; });
+
+TEST_P(KilledWriters, LeaveTheirLastCommitWhollyOrNotAtAll) {
+  constexpr int kRounds = 8, kWriters = 3;
+  constexpr int64_t kCommits = 10;
+  const Warehouse warehouse;
+  const char* mode = GetParam();
+  warehouse.create("t", numbered_schema(), history_spec(),
+                   {{"write.metadata.previous-versions-max", "10000"},
+                    {"write.delete.mode", mode},
+                    {"write.update.mode", mode},
+                    {"write.merge.mode", mode}});
+  History history;
+  std::chrono::steady_clock::duration whole_run{};
+  int killed = 0;
+  for (int round = 0; round <= kRounds; ++round) {
+    std::vector<std::unique_ptr<Process>> writers;
+    const auto start = std::chrono::steady_clock::now();
+    for (int i = 0; i < kWriters; ++i) {
+      writers.push_back(std::make_unique<Process>(std::vector<std::string>{
+          COMMIT_PROGRAM, warehouse.uri(), warehouse.location(), "t", std::string(name_of(Workload::kPartitions)),
+          std::to_string(round * kWriters + i), std::to_string(kCommits)}));
+    }
+    if (round > 0) {  // the first round shows how long one takes
+      std::this_thread::sleep_for(whole_run * round / (kRounds + 1));
+      for (const auto& writer : writers) writer->kill();
+    }
+    for (int i = 0; i < kWriters; ++i) {
+      const int ended = writers[i]->wait();
+      ASSERT_TRUE(ended == 0 || (round > 0 && ended == -SIGKILL)) << writers[i]->errors();
+      const size_t before = history.size();
+      read_lines(writers[i]->output(), history);
+      const auto told = static_cast<int64_t>(history.size() - before);
+      if (told == kCommits) continue;
+      ++killed;
+      history.emplace((round * kWriters + i) * kWriterCommits + told, Report{.reported = Reported::kUnknown});
+    }
+    whole_run = std::max(whole_run, std::chrono::steady_clock::now() - start);
+    clear_manifest_cache();
+    read_all(warehouse.load("t"));
+  }
+  EXPECT_GT(killed, kRounds);
+  const Table table = warehouse.load("t");
+  const std::set<std::string> referenced = referenced_files(table), there = warehouse.files(table);
+  EXPECT_EQ(difference(referenced, there), std::set<std::string>());
+  expect_history(table, Workload::kPartitions, history, referenced);  // files that nothing refers to may be left
 }
 
 TEST(Processes, WithoutRoomAnAppendFailsWithAMessageAndLeavesNothing) {
