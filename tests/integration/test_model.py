@@ -7,10 +7,12 @@ import math
 import pickle
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -20,6 +22,7 @@ from pyiceberg.schema import Schema
 from pyiceberg.transforms import BucketTransform, IdentityTransform, TruncateTransform
 from pyiceberg.types import DoubleType, IntegerType, LongType, NestedField, StringType
 
+from floe_iceberg import FloeUpsertResult
 from tests.integration.strangers import Warehouse, plain, rows
 
 Row = dict[str, Any]
@@ -31,6 +34,30 @@ SCHEMA = Schema(
     NestedField(4, "s", StringType()),
 )
 ARROW = pa.schema([("id", pa.int64()), ("g", pa.string()), ("x", pa.float64()), ("s", pa.string())])
+
+
+@dataclass
+class Merge:
+    """What becomes of rows whose key is that of a new row, and whether new rows without a match are inserted."""
+
+    keys: tuple[str, ...]
+    source: list[Row]
+    matched: str
+    inserts: bool
+
+    def key(self, row: Row) -> tuple[Any, ...] | None:
+        key = tuple(row[name] for name in self.keys)
+        return None if None in key else key
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return {
+            "join_cols": list(self.keys),
+            "when_matched_update_all": self.matched == "update",
+            "when_matched_delete": self.matched == "delete",
+            "when_not_matched_insert_all": self.inserts or self.matched == "leave",  # one of them has to be done
+        }
+
 
 IDS = st.integers(0, 30) | st.none()
 ROWS = st.fixed_dictionaries(
@@ -45,6 +72,15 @@ BATCH = st.lists(ROWS, max_size=12)
 NAMES = st.sampled_from(["e1", "e2", "e3"])
 CHANGES = st.lists(st.tuples(ROWS, st.booleans()), max_size=8)  # a row, and whether its key is deleted
 SOURCE = st.lists(ROWS, max_size=8, unique_by=lambda row: row["id"])  # one null key at most: it matches nothing
+MERGES = st.sampled_from([("id",), ("g", "id")]).flatmap(
+    lambda keys: st.builds(
+        Merge,
+        st.just(keys),
+        st.lists(ROWS, max_size=8, unique_by=lambda row: tuple(row[key] for key in keys)),
+        st.sampled_from(["update", "delete", "leave"]),
+        st.booleans(),
+    )
+)
 
 Partitioning = tuple[PartitionSpec, Callable[[Row], Any]]
 PARTITIONINGS: dict[str, Partitioning] = {
@@ -136,14 +172,30 @@ class Model:
         touched = {self.partition(row) for row in batch}
         self.rows = [row for row in self.rows if self.partition(row) not in touched] + batch
 
-    def upsert(self, source: list[Row]) -> tuple[int, int]:
-        """Returns how many rows are updated and inserted."""
-        by_id = {row["id"]: row for row in source if row["id"] is not None}
-        updated = sum(row["id"] in by_id and not same(row, by_id[row["id"]]) for row in self.rows)
-        there = {row["id"] for row in self.rows}
-        inserted = [row for row in source if row["id"] is None or row["id"] not in there]
-        self.rows = [by_id.get(row["id"], row) if row["id"] is not None else row for row in self.rows] + inserted
-        return updated, len(inserted)
+    def upsert(self, source: list[Row]) -> tuple[int, int, int]:
+        return self.merge(Merge(("id",), source, "update", True))
+
+    def merge(self, merge: Merge) -> tuple[int, int, int]:
+        """Returns how many rows are updated, inserted and deleted."""
+        new = {key: row for row in merge.source if (key := merge.key(row)) is not None}
+        there = {merge.key(row) for row in self.rows} - {None}
+        inserted = [row for row in merge.source if merge.key(row) not in there]
+        if not merge.options["when_not_matched_insert_all"]:
+            inserted = []
+        updated = deleted = 0
+        kept: list[Row] = []
+        for row in self.rows:
+            key = merge.key(row)
+            match = None if key is None else new.get(key)
+            if match is not None and merge.matched == "delete":
+                deleted += 1
+                continue
+            if match is not None and merge.matched == "update" and not same(row, match):
+                updated += 1
+                row = match
+            kept.append(row)
+        self.rows = kept + inserted
+        return updated, len(inserted), deleted
 
     def apply_changes(self, upserts: list[Row], deletes: list[Row], keys: list[str]) -> None:
         """Nulls in keys are equal."""
@@ -184,6 +236,9 @@ class Changes(RuleBasedStateMachine):
         # What identifies a row in changes by key has to tell its partition.
         self.keys = ["id", *({"g": ["g"], "bucket(id), truncate(s)": ["s"]}.get(partitioning, []))]
         self.version = version
+        self.began_at = version
+        self.strangers_files = 0
+        self.by_bucket = "bucket" in partitioning
         self.table = self.warehouse.ours.create_table("ns.t", SCHEMA, partition_spec=spec, properties=properties)
         self.model = Model(partition)
         self.extras: list[Extra] = []
@@ -219,10 +274,31 @@ class Changes(RuleBasedStateMachine):
         self.table.dynamic_partition_overwrite(arrow(batch))
         self.model.overwrite_partitions(batch)
 
-    @rule(source=SOURCE)
-    def upsert(self, source: list[Row]) -> None:
-        result = self.table.upsert(arrow(source), join_cols=["id"])
-        assert (result.rows_updated, result.rows_inserted) == self.model.upsert(source)
+    @rule(merge=MERGES)
+    def upsert(self, merge: Merge) -> None:
+        result = self.table.upsert(arrow(merge.source), **merge.options)
+        assert isinstance(result, FloeUpsertResult)
+        assert (result.rows_updated, result.rows_inserted, result.rows_deleted) == self.model.merge(merge)
+
+    @rule(batch=BATCH)
+    def add_files(self, batch: list[Row]) -> None:
+        if self.evolved or self.by_bucket or not batch:  # no bounds tell a bucket
+            return
+        if self.partitioned:  # the rows of a file are of one partition
+            batch = [{**row, "g": batch[0]["g"]} for row in batch]
+        self.strangers_files += 1
+        path = f"{self.folder.name}/{self.strangers_files}.parquet"
+        pq.write_table(arrow(batch), path)
+        self.table.add_files([f"file://{path}"])
+        self.model.append(batch)
+
+    @rule(version=st.sampled_from([2, 3]))
+    def upgrade(self, version: int) -> None:
+        if version <= self.version:
+            return
+        with self.table.transaction() as transaction:
+            transaction.upgrade_table_version(version)
+        self.version = version
 
     @rule(changes=CHANGES)
     def apply_changes(self, changes: list[tuple[Row, bool]]) -> None:
@@ -351,6 +427,23 @@ class Changes(RuleBasedStateMachine):
         self.table.manage_snapshots().publish_changes(wap_id).commit()
         self.model.append(meanwhile + batch)
 
+    @rule(condition=FILTERS, merge=MERGES, deletes=st.booleans())
+    def publish_changes_of_rows(self, condition: Filter, merge: Merge, deletes: bool) -> None:
+        head = self.table.current_snapshot()
+        if head is None:
+            return
+        before = len(self.table.snapshots())
+        properties = {"wap.id": str(before)}
+        if deletes:
+            self.table.delete(condition.text, snapshot_properties=properties, branch=None)
+            self.model.delete(condition)
+        else:
+            self.table.upsert(arrow(merge.source), **merge.options, snapshot_properties=properties, branch=None)
+            self.model.merge(merge)
+        assert self.table.current_snapshot() == head
+        if len(self.table.snapshots()) > before:
+            self.table.manage_snapshots().publish_changes(str(before)).commit()
+
     @rule(batch=BATCH)
     def work_on_a_branch(self, batch: list[Row]) -> None:
         snapshot = self.table.current_snapshot()
@@ -424,7 +517,7 @@ class Changes(RuleBasedStateMachine):
             return  # DuckDB 1.5.5 drops rows with a null key if any later equality delete applies, null in it or not
         if self.version < 3 and not by_key:
             assert rows(self.warehouse.theirs.load_table("ns.t").scan().to_arrow()) == expected
-        else:
+        elif self.began_at > 1:  # DuckDB 1.5.5 wants sequence numbers in what was written before an upgrade, too
             assert rows(self.warehouse.duckdb("ns.t")) == expected
 
     @rule(condition=FILTERS)
