@@ -35,7 +35,7 @@ class BytesIo final : public Io {
   bool exists(const std::string&) override { return true; }
   std::unique_ptr<OutputFile> create(const std::string&) override { throw NotSupported("writing"); }
   void remove(const std::string&) override {}
-  std::vector<FileInfo> list(const std::string&) override { return {}; }
+  void list(const std::string&, const std::function<void(FileInfo)>&) override {}
   const std::string& principal() const override { return principal_; }
 
  private:

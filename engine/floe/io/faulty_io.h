@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -25,8 +26,8 @@ enum class Fault {
   kIsDelayed,  // it happens a little later
 };
 
-// Counts the calls that touch the store: reading, looking, creating, publishing and removing files. Safe from many
-// threads, whose calls are counted as they come.
+// Counts the calls that touch the store: reading, looking, creating, publishing, removing and listing files. Safe from
+// many threads, whose calls are counted as they come.
 class FaultyIo : public Io {
  public:
   explicit FaultyIo(IoPtr inner) : inner_(std::move(inner)) {}
@@ -66,7 +67,11 @@ class FaultyIo : public Io {
     }
     inner_->remove(location);
   }
-  std::vector<FileInfo> list(const std::string& prefix) override { return inner_->list(prefix); }
+  void list(const std::string& prefix, const std::function<void(FileInfo)>& take) override {
+    const bool broken = breaks() && fault_ != Fault::kIsDelayed;
+    if (!broken || fault_ == Fault::kTears) inner_->list(prefix, take);
+    if (broken) throw_error(prefix);
+  }
   const std::string& principal() const override { return inner_->principal(); }
 
  private:

@@ -61,7 +61,14 @@ class Io {
 
   // A file that is not there is no error.
   virtual void remove(const std::string& location) = 0;
-  virtual std::vector<FileInfo> list(const std::string& prefix) = 0;  // every file below, recursively
+
+  // Every file below a location, recursively, in any order and as they are found; none where nothing is. `take` is
+  // called from this thread, and may throw to end it.
+  virtual void list(const std::string& prefix, const std::function<void(FileInfo)>& take) = 0;
+  std::vector<FileInfo> list(const std::string& prefix);  // the same, by location
+
+  // Gives a file another location of the store, where nothing may be; by copying, if the store knows no better way.
+  virtual void move(const std::string& from, const std::string& to);
 
   // Identifies store and principal, for the keys of caches.
   virtual const std::string& principal() const = 0;

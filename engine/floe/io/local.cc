@@ -534,18 +534,36 @@ class LocalIo final : public Io, public std::enable_shared_from_this<LocalIo> {
     }
   }
 
-  std::vector<FileInfo> list(const std::string& prefix) override {
-    std::vector<FileInfo> files;
+  // Links to directories below the prefix are neither followed (they may lead in circles) nor listed (whoever deletes
+  // what is listed would cut them). What goes away while we look was not there.
+  void list(const std::string& prefix, const std::function<void(FileInfo)>& take) override {
     std::string root = prefix;
     while (root.ends_with('/') && local_path(root).size() > 1) root.pop_back();
-    std::vector<std::string> pending = {root};  // locations; no recursion: directories may be nested deeply
+    struct stat info;
+    if (::stat(local_path(root).c_str(), &info) != 0) {
+      if (errno == ENOENT || errno == ENOTDIR) return;
+      throw_errno(errno, "list", prefix);
+    }
+    if (S_ISREG(info.st_mode)) return take({root, info.st_size, milliseconds(info.st_mtim)});
+    if (!S_ISDIR(info.st_mode)) return;
+    std::vector<std::string> pending = {root};  // directories; no recursion: they may be nested deeply
     while (!pending.empty()) {
       const std::string location = std::move(pending.back());
       pending.pop_back();
-      list_one(location, location == root, files, pending);
+      list_directory(location, take, pending);
     }
-    std::sort(files.begin(), files.end(), [](const auto& a, const auto& b) { return a.location < b.location; });
-    return files;
+  }
+
+  void move(const std::string& from, const std::string& to) override {
+    const std::string source = local_path(from), target = local_path(to);
+    if (::access(source.c_str(), F_OK) != 0) throw_errno(errno, "move", from);
+    create_directories(parent_of(target), to);
+    if (const int error = publish(-1, source, target)) {
+      if (error == EXDEV) return Io::move(from, to);
+      if (error == EEXIST) throw AlreadyExists(fmt::format("{} exists already; files are never replaced", to));
+      throw_errno(error, "move", from);
+    }
+    if (const int error = sync_directory(parent_of(target))) throw_errno(error, "sync", to);
   }
 
   const std::string& principal() const override { return principal_; }
@@ -568,27 +586,15 @@ class LocalIo final : public Io, public std::enable_shared_from_this<LocalIo> {
     return {std::make_shared<LocalFile>(std::move(fd), info.st_size, location, shared_counters()), info.st_size};
   }
 
-  // Links to directories below the prefix are neither followed (they may lead in circles) nor listed (whoever deletes
-  // what is listed would cut them). What goes away while we look was not there.
-  void list_one(const std::string& location, bool is_root, std::vector<FileInfo>& files,
-                std::vector<std::string>& pending) {
-    const std::string path = local_path(location);
-    struct stat info;
-    int failed = ::lstat(path.c_str(), &info);
-    const bool link = failed == 0 && S_ISLNK(info.st_mode);
-    if (link) failed = ::stat(path.c_str(), &info);
-    if (failed != 0) {
+  static void list_directory(const std::string& location, const std::function<void(FileInfo)>& take,
+                             std::vector<std::string>& pending) {
+    const auto close = [](DIR* open) { ::closedir(open); };
+    std::unique_ptr<DIR, decltype(close)> dir(::opendir(local_path(location).c_str()), close);
+    if (!dir) {
       if (errno == ENOENT || errno == ENOTDIR) return;
       throw_errno(errno, "list", location);
     }
-    if (S_ISREG(info.st_mode)) files.push_back({location, info.st_size, milliseconds(info.st_mtim)});
-    if (!S_ISDIR(info.st_mode) || (link && !is_root)) return;
-    const auto close = [](DIR* open) { ::closedir(open); };
-    std::unique_ptr<DIR, decltype(close)> dir(::opendir(path.c_str()), close);
-    if (!dir) {
-      if (errno == ENOENT) return;
-      throw_errno(errno, "list", location);
-    }
+    const std::string_view slash = location.ends_with('/') ? "" : "/";
     for (;;) {
       errno = 0;
       const dirent* entry = ::readdir(dir.get());
@@ -598,7 +604,19 @@ class LocalIo final : public Io, public std::enable_shared_from_this<LocalIo> {
       }
       const std::string_view name = entry->d_name;
       if (name == "." || name == "..") continue;
-      pending.push_back(fmt::format("{}{}{}", location, location.ends_with('/') ? "" : "/", name));
+      struct stat info;
+      int failed = ::fstatat(::dirfd(dir.get()), entry->d_name, &info, AT_SYMLINK_NOFOLLOW);
+      const bool link = failed == 0 && S_ISLNK(info.st_mode);
+      if (link) failed = ::fstatat(::dirfd(dir.get()), entry->d_name, &info, 0);
+      if (failed != 0) {
+        if (errno == ENOENT || errno == ENOTDIR || (link && errno == ELOOP)) continue;
+        throw_errno(errno, "list", fmt::format("{}{}{}", location, slash, name));
+      }
+      if (S_ISREG(info.st_mode)) {
+        take({fmt::format("{}{}{}", location, slash, name), info.st_size, milliseconds(info.st_mtim)});
+      } else if (S_ISDIR(info.st_mode) && !link) {
+        pending.push_back(fmt::format("{}{}{}", location, slash, name));
+      }
     }
   }
 

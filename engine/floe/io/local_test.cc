@@ -276,6 +276,20 @@ TEST_P(LocalIoTest, WhatIsNotThereIsNotFound) {
   EXPECT_THROW(io_->open(dir_ + "/file/below"), NotFound);
 }
 
+TEST_P(LocalIoTest, AFileMovesAndReplacesNothing) {
+  io_->write(dir_ + "/a", "1");
+  io_->write(dir_ + "/b", "2");
+  io_->move(dir_ + "/a", dir_ + "/new/folder/a");
+  EXPECT_FALSE(io_->exists(dir_ + "/a"));
+  EXPECT_EQ(io_->read(dir_ + "/new/folder/a")->ToString(), "1");
+  EXPECT_THROW(io_->move(dir_ + "/b", dir_ + "/new/folder/a"), AlreadyExists);
+  EXPECT_EQ(io_->read(dir_ + "/b")->ToString(), "2");
+  EXPECT_THROW(io_->move(dir_ + "/nowhere", dir_ + "/c"), NotFound);
+  io_->Io::move(dir_ + "/b", dir_ + "/c");  // as between stores that know no better way
+  EXPECT_FALSE(io_->exists(dir_ + "/b"));
+  EXPECT_EQ(io_->read(dir_ + "/c")->ToString(), "2");
+}
+
 TEST_P(LocalIoTest, WhatIsNoFileIsAnIoError) {
   EXPECT_THROW(io_->open(dir_), IoError);
   EXPECT_THROW(io_->remove(dir_), IoError);

@@ -1,10 +1,12 @@
 // For tests: files in memory, with times of the test's choice.
 #pragma once
 
+#include <arrow/buffer.h>
 #include <arrow/io/memory.h>
 #include <fmt/format.h>
 
 #include <atomic>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -54,13 +56,15 @@ class MemoryIo : public Io {
     const std::lock_guard lock(mutex_);
     files_.erase(location);
   }
-  std::vector<FileInfo> list(const std::string& prefix) override {
-    const std::lock_guard lock(mutex_);
+  void list(const std::string& prefix, const std::function<void(FileInfo)>& take) override {
     std::vector<FileInfo> found;
-    for (const auto& [location, file] : files_) {
-      if (location.starts_with(prefix)) found.push_back({location, file.bytes->size(), file.modified_ms});
+    {
+      const std::lock_guard lock(mutex_);
+      for (const auto& [location, file] : files_) {
+        if (location.starts_with(prefix)) found.push_back({location, file.bytes->size(), file.modified_ms});
+      }
     }
-    return found;
+    for (FileInfo& file : found) take(std::move(file));
   }
   const std::string& principal() const override { return principal_; }
 

@@ -259,12 +259,6 @@ std::optional<LoadedTable> found_committed(Catalog& catalog, const Attempt& atte
   }
 }
 
-LoadedTable load_same(Catalog& catalog, const LoadedTable& table) {
-  LoadedTable now = catalog.load_table(table.identifier);
-  if (now.metadata->table_uuid == table.metadata->table_uuid) return now;
-  throw CommitFailed(fmt::format("table {} was replaced by another table; load it again", to_string(table.identifier)));
-}
-
 void remove_unreachable(Io& io, const Attempt& attempt, const ExpireSnapshotsOptions& options,
                         ExpireSnapshotsResult& result) {
   ProgressMeter progress(options.progress, options.dry_run ? "files to remove" : "files removed", -1);

@@ -298,18 +298,6 @@ TEST_F(ExpireSnapshots, CleanSchemasAndSpecsThatNothingUses) {
 // --- others at the same time, and failures
 // ----------------------------------------------------------------------------
 
-// Another writer does something just before a commit arrives.
-class InterruptedCatalog : public ScriptedCatalog {
- public:
-  using ScriptedCatalog::ScriptedCatalog;
-  std::function<void(ScriptedCatalog&)> meanwhile_;
-
-  LoadedTable commit(const TableIdentifier& table, const TableCommit& commit) override {
-    if (const auto work = std::exchange(meanwhile_, nullptr)) work(*this);
-    return ScriptedCatalog::commit(table, commit);
-  }
-};
-
 class ExpireMeanwhile : public ExpireSnapshots {
  protected:
   ExpireSnapshotsResult expire_while(const std::function<void(Transaction&)>& work) {

@@ -13,4 +13,10 @@ void check_garbage_collection(const LoadedTable& table, std::string_view what) {
       to_string(table.identifier), what));
 }
 
+LoadedTable load_same(Catalog& catalog, const LoadedTable& table) {
+  LoadedTable now = catalog.load_table(table.identifier);
+  if (now.metadata->table_uuid == table.metadata->table_uuid) return now;
+  throw CommitFailed(fmt::format("table {} was replaced by another table; load it again", to_string(table.identifier)));
+}
+
 }  // namespace floe

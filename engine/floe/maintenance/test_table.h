@@ -22,6 +22,18 @@
 
 namespace floe {
 
+// Another writer does something just before a commit arrives.
+class InterruptedCatalog : public ScriptedCatalog {
+ public:
+  using ScriptedCatalog::ScriptedCatalog;
+  std::function<void(ScriptedCatalog&)> meanwhile_;
+
+  LoadedTable commit(const TableIdentifier& table, const TableCommit& commit) override {
+    if (const auto work = std::exchange(meanwhile_, nullptr)) work(*this);
+    return ScriptedCatalog::commit(table, commit);
+  }
+};
+
 class MaintenanceTest : public TransactionFolder {
  protected:
   MaintenanceTest() { io_ = memory_; }
@@ -32,8 +44,10 @@ class MaintenanceTest : public TransactionFolder {
   // Goes on with a table as it is given.
   void hold(TableMetadata table) { catalog_.emplace(io_, std::move(table), std::deque<Outcome>{}); }
 
+  // What is found in it stays valid until the table changes.
   const TableMetadata& table() {
-    now_ = catalog_->now();
+    LoadedTable now = catalog_->now();
+    if (!now_.metadata || !(*now.metadata == *now_.metadata)) now_ = std::move(now);
     return *now_.metadata;
   }
 

@@ -130,9 +130,9 @@ void check(const TableRequirement& requirement, const TableMetadata* current);
 
 // The metadata after the updates, in order. Throws InvalidArgument if one cannot be applied (an unknown snapshot, a
 // lower format version, the default spec to be removed), CommitFailed for a snapshot whose sequence number or row ids
-// another one has taken meanwhile. An unchanged table comes back equal. `last_updated_ms` is the
-// time of a snapshot that was added, else now, and never goes back; the metadata log is the catalog's to keep (see
-// catalog/metadata_file.h). Call it as floe::apply where the updates are a temporary, or std::apply is found too.
+// another one has taken, and for one to be removed that is gone, or that a ref is at. An unchanged table comes back
+// equal. `last_updated_ms` is when a snapshot was added, else now, and never goes back; the metadata log is kept by the
+// catalog (catalog/metadata_file.h). Call it as floe::apply where the updates are a temporary, or std::apply is found.
 TableMetadata apply(TableMetadata base, const std::vector<TableUpdate>& updates);
 
 // The metadata of a table that a commit with AssertCreate makes. It is where SetLocation says, else at
