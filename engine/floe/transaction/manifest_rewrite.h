@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -39,5 +40,24 @@ std::pair<std::string, ManifestFile> rewrite_manifests(const TableMetadata& tabl
 // the order of the list, newest first; the result has every one of them once, bins of one stay as they are.
 std::vector<std::vector<ManifestFile>> bins_to_merge(const TableMetadata& table, int64_t snapshot_id,
                                                      const std::vector<ManifestFile>& manifests);
+
+// Whether the manifests of a spec and content are to be written anew, clustered: not if they are none, or one that need
+// not be divided.
+bool can_cluster(const TableMetadata& table, const std::vector<ManifestFile>& sources);
+
+// Manifests of one spec and content written anew, as rewrite_manifests does it: the live files of all of them by
+// partition, in as many manifests of about the same size as "commit.manifest.target-size-bytes" asks for, all EXISTING.
+// `write` takes each one's bytes, from any thread.
+//
+// Held in memory: 12 bytes for each file, each partition once, and for each thread the whole entries of 20,000 files
+// and of one source. Sources whose files go to several manifests are read for each. Throws NotSupported if the table's
+// schema has lost a column that the spec needs.
+struct ManifestSink {
+  std::function<ManifestReaderPtr(const ManifestFile&)> open;
+  std::function<std::string()> next_location;
+  std::function<void(const std::string& location, std::string bytes)> write;
+};
+std::vector<ManifestFile> cluster_manifests(const TableMetadata& table, int64_t snapshot_id,
+                                            const std::vector<ManifestFile>& sources, const ManifestSink& sink);
 
 }  // namespace floe

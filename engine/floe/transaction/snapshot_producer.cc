@@ -158,6 +158,7 @@ TableCommit SnapshotProducer::build(const LoadedTable& base) {
   if (change_.merge_manifests.value_or(bool_property(table.properties, "commit.manifest-merge.enabled", false))) {
     manifests = merged(table, manifests);
   }
+  if (change_.cluster_spec) manifests = clustered(table, manifests);
 
   if (table.format_version >= 2) count_where_not_known(*io_, manifests);
 
@@ -243,6 +244,7 @@ void SnapshotProducer::encode_manifests(const TableMetadata& table) {
   manifests_.clear();
   filtered_.clear();
   merged_.clear();
+  clustered_.clear();
   std::map<std::pair<ManifestContent, int32_t>, std::vector<const DataFile*>> groups;
   for (const DataFile& file : change_.added) {
     const auto content = file.content == FileContent::kData ? ManifestContent::kData : ManifestContent::kDeletes;
@@ -450,6 +452,38 @@ std::vector<ManifestFile> SnapshotProducer::merged(const TableMetadata& table,
       found = merged_.emplace(std::move(key), std::move(file)).first;
     }
     result.push_back(found->second);
+  }
+  return result;
+}
+
+// What others add meanwhile stays beside what was clustered; if they change that, it is done again.
+std::vector<ManifestFile> SnapshotProducer::clustered(const TableMetadata& table,
+                                                      const std::vector<ManifestFile>& manifests) {
+  std::set<ManifestKey> there;
+  std::map<ManifestContent, std::vector<ManifestFile>> sources;
+  for (const ManifestFile& file : manifests) {
+    there.insert(key_of(file));
+    if (file.partition_spec_id == *change_.cluster_spec) sources[file.content].push_back(file);
+  }
+  std::vector<ManifestFile> result;
+  std::set<ManifestKey> replaced;
+  for (const auto& [content, files] : sources) {
+    Clustered& before = clustered_[content];
+    if (before.sources.empty() || !std::ranges::includes(there, before.sources)) {
+      if (!can_cluster(table, files)) continue;
+      before = {};
+      before.manifests =
+          cluster_manifests(table, snapshot_id_, files,
+                            {.open = [&](const ManifestFile& file) { return open(file); },
+                             .next_location = [&] { return manifest_location(table); },
+                             .write = [&](const std::string& to, std::string bytes) { keep(to, std::move(bytes)); }});
+      for (const ManifestFile& file : files) before.sources.insert(key_of(file));
+    }
+    replaced.insert(before.sources.begin(), before.sources.end());
+    result.insert(result.end(), before.manifests.begin(), before.manifests.end());
+  }
+  for (const ManifestFile& file : manifests) {
+    if (!replaced.contains(key_of(file))) result.push_back(file);
   }
   return result;
 }

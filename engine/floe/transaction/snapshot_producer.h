@@ -57,6 +57,7 @@ struct SnapshotChange {
   std::string branch = std::string(kMainBranch);     // which moves to the snapshot
   bool stage_only = false;                           // no branch moves: somebody looks at the snapshot first
   std::optional<bool> merge_manifests = {};          // default: `commit.manifest-merge.enabled`, else false
+  std::optional<int32_t> cluster_spec = {};          // whose manifests are written anew, clustered by partition
   ConflictChecks checks = {};                        // against what others committed since the change was planned
   Properties snapshot_properties = {};               // of the caller
 };
@@ -72,7 +73,8 @@ std::vector<ManifestFile> manifests_of(Io& io, const Snapshot& snapshot);
 
 // One snapshot in the making, over as many attempts as it takes. Manifests of what the action adds are written once
 // (their sequence numbers are inherited), manifests of which files are removed or that are merged once for each state
-// of their sources, the manifest list for each attempt. Manifests that cannot have a file to be removed are not opened.
+// of their sources, those that are clustered as long as all their sources are there, the manifest list for each
+// attempt. Manifests that cannot have a file to be removed are not opened.
 class SnapshotProducer : public Step {
  public:
   // `manifest_bytes`: of manifests that wait in memory to be written side by side with the list; others are written at
@@ -93,6 +95,10 @@ class SnapshotProducer : public Step {
     std::optional<ManifestFile> replacement;  // without the files that were removed
     std::vector<DataFile> removed;
   };
+  struct Clustered {
+    std::set<ManifestKey> sources;
+    std::vector<ManifestFile> manifests;
+  };
 
   void encode_manifests(const TableMetadata& table);
   ManifestFile encode(const TableMetadata& table, const std::vector<ManifestSource>& sources,
@@ -107,6 +113,7 @@ class SnapshotProducer : public Step {
   std::vector<uint8_t> entries_to_remove(const ManifestFile& file, ManifestReader& reader) const;
   void check_added(const LoadedTable& base, const std::vector<ManifestFile>& manifests);
   std::vector<ManifestFile> merged(const TableMetadata& table, const std::vector<ManifestFile>& manifests);
+  std::vector<ManifestFile> clustered(const TableMetadata& table, const std::vector<ManifestFile>& manifests);
   Snapshot next_snapshot(const TableMetadata& table, const Snapshot* parent,
                          const std::vector<DataFile>& removed) const;
   std::string operation(bool removes) const;
@@ -127,11 +134,12 @@ class SnapshotProducer : public Step {
   std::vector<ManifestFile> manifests_;                      // of what the action adds
   std::map<ManifestKey, Filtered> filtered_;                 // what became of the table's manifests
   std::map<std::vector<ManifestKey>, ManifestFile> merged_;  // by their sources
-  std::vector<std::string> manifest_locations_;              // of all that were made
-  std::vector<std::string> list_locations_;                  // one per attempt
-  std::mutex mutex_;                                         // guards what follows, and manifest_locations_
-  std::unordered_map<std::string, std::string> unwritten_;   // manifests, by location
-  size_t room_;                                              // for more of them
+  std::map<ManifestContent, Clustered> clustered_;
+  std::vector<std::string> manifest_locations_;             // of all that were made
+  std::vector<std::string> list_locations_;                 // one per attempt
+  std::mutex mutex_;                                        // guards what follows, and manifest_locations_
+  std::unordered_map<std::string, std::string> unwritten_;  // manifests, by location
+  size_t room_;                                             // for more of them
 };
 
 }  // namespace floe
