@@ -6,13 +6,17 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "floe/maintenance/expire_snapshots.h"
+#include "floe/maintenance/orphan_files.h"
 #include "floe/maintenance/rewrite_data_files.h"
+#include "floe/maintenance/rewrite_manifests.h"
 #include "floe/naming.h"
 #include "floe/table.h"
 #include "interrupt.h"
@@ -77,6 +81,51 @@ nb::tuple expire_snapshots(const Table& table, bool by_retention, std::optional<
   add_to(out, result.files);
   out["listed"] = to_list(result.listed);
   return nb::make_tuple(Table(table.catalog(), std::move(result.table)), out);
+}
+
+nb::dict remove_orphan_files(const Table& table, std::optional<int64_t> older_than_ms, bool allow_recent,
+                             std::optional<std::string> location, bool outside,
+                             std::map<std::string, std::string> equal_schemes,
+                             std::map<std::string, std::string> equal_authorities,
+                             const std::string& prefix_mismatch_mode, std::optional<std::string> trash, bool dry_run,
+                             std::optional<int64_t> most_listed, int64_t max_concurrent_deletes, nb::object progress) {
+  arrow::StopSource stop;
+  Call call(stop);
+  PythonProgress told(std::move(progress), call, stop);
+  OrphanFilesOptions options{.older_than_ms = older_than_ms,
+                             .allow_recent = allow_recent,
+                             .location = std::move(location),
+                             .outside = outside,
+                             .equal_schemes = std::move(equal_schemes),
+                             .equal_authorities = std::move(equal_authorities),
+                             .prefix_mismatch = parse_prefix_mismatch(prefix_mismatch_mode),
+                             .trash = std::move(trash),
+                             .dry_run = dry_run,
+                             .max_concurrent_deletes = max_concurrent_deletes,
+                             .progress = told.callback(),
+                             .stop = stop.token()};
+  if (most_listed) options.most_listed = static_cast<size_t>(std::max<int64_t>(*most_listed, 0));
+  OrphanFilesResult result;
+  told.run([&] { result = floe::remove_orphan_files(*table.catalog(), table.loaded(), options); });
+  nb::dict out;
+  out["locations"] = to_list(result.locations);
+  out["looked_at"] = result.looked_at;
+  out["orphans"] = result.orphans;
+  out["bytes"] = result.bytes;
+  out["removed"] = result.removed;
+  out["failed"] = result.failed;
+  out["problems"] = to_list(result.problems);
+  return out;
+}
+
+nb::tuple rewrite_manifests(const Table& table, std::optional<int32_t> spec_id, const std::string& branch,
+                            const Properties& snapshot_properties) {
+  arrow::StopSource stop;
+  const RewriteManifestsOptions options{
+      .spec_id = spec_id, .branch = branch, .snapshot_properties = snapshot_properties, .stop = stop.token()};
+  RewriteManifestsResult result =
+      interruptible(stop, [&] { return floe::rewrite_manifests(*table.catalog(), table.loaded(), options); });
+  return nb::make_tuple(Table(table.catalog(), std::move(result.table)), result.rewritten, result.added);
 }
 
 nb::bytes to_python(const std::string& bytes) { return nb::bytes(bytes.data(), bytes.size()); }
@@ -211,6 +260,17 @@ void bind_maintenance(nb::module_& m) {
         nb::arg("delete_files") = true, nb::arg("dry_run") = false, nb::arg("max_concurrent_deletes") = 0,
         nb::arg("progress") = nb::none(),
         "Forgets the snapshots that the table does not keep, and removes the files that only they reach.");
+  m.def("remove_orphan_files", &remove_orphan_files, nb::arg("table"), nb::kw_only(),
+        nb::arg("older_than_ms") = nb::none(), nb::arg("allow_recent") = false, nb::arg("location") = nb::none(),
+        nb::arg("outside") = false, nb::arg("equal_schemes") = std::map<std::string, std::string>(),
+        nb::arg("equal_authorities") = std::map<std::string, std::string>(), nb::arg("prefix_mismatch_mode") = "error",
+        nb::arg("trash") = nb::none(), nb::arg("dry_run") = false, nb::arg("most_listed") = nb::none(),
+        nb::arg("max_concurrent_deletes") = 0, nb::arg("progress") = nb::none(),
+        "Removes the files below the table's location that its metadata does not mention.");
+  m.def("rewrite_manifests", &rewrite_manifests, nb::arg("table"), nb::kw_only(), nb::arg("spec_id") = nb::none(),
+        nb::arg("branch") = std::string(kMainBranch), nb::arg("snapshot_properties") = Properties(),
+        "Writes the manifests of a branch anew, by partition. The table afterwards, and how many were replaced and "
+        "made.");
 }
 
 }  // namespace floe::python

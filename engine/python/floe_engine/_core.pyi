@@ -54,6 +54,17 @@ class ExpiryCounts(TypedDict):
     problems: list[str]
     listed: list[tuple[str, str, int]]
 
+class OrphanCounts(TypedDict):
+    """What a search for orphan files found and did. ``locations`` are of the first of them."""
+
+    locations: list[str]
+    looked_at: int
+    orphans: int
+    bytes: int
+    removed: int
+    failed: int
+    problems: list[str]
+
 class ColumnChange(TypedDict):
     """What became of a column: ``kind`` is added, dropped, renamed, type, required, doc, initial-default,
     write-default, moved or identifier."""
@@ -816,4 +827,40 @@ def rewrite_position_deletes(
     Raises:
         InvalidArgument: An option is not known or cannot be.
         ConflictFound: Another writer changed what the deletes are of meanwhile.
+    """
+
+def remove_orphan_files(
+    table: Table,
+    *,
+    older_than_ms: int | None = None,
+    allow_recent: bool = False,
+    location: str | None = None,
+    outside: bool = False,
+    equal_schemes: Mapping[str, str] = {},
+    equal_authorities: Mapping[str, str] = {},
+    prefix_mismatch_mode: str = "error",
+    trash: str | None = None,
+    dry_run: bool = False,
+    most_listed: int | None = None,
+    max_concurrent_deletes: int = 0,
+    progress: Callable[[str, int, int], object] | None = None,
+) -> OrphanCounts:
+    """Removes the files below the table's location that its metadata does not mention.
+
+    Raises:
+        InvalidArgument: Files may be another table's, files are to go that are less than a day old, or it cannot be
+            told whether some are mentioned.
+    """
+
+def rewrite_manifests(
+    table: Table,
+    *,
+    spec_id: int | None = None,
+    branch: str = "main",
+    snapshot_properties: Mapping[str, str] = {},
+) -> tuple[Table, int, int]:
+    """Writes the manifests of a branch anew, by partition.
+
+    Returns:
+        The table afterwards, and how many manifests were replaced and made.
     """

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 from pyiceberg.table.maintenance import MaintenanceTable
+from pyiceberg.table.snapshots import Operation
 from pyiceberg.table.update.snapshot import ExpireSnapshots
 
 from floe_iceberg import FloeTable, load_catalog
@@ -161,3 +163,99 @@ def test_a_stale_handle_expires_what_the_table_is_now(table: FloeTable) -> None:
     stale.maintenance.expire_snapshots(older_than=EVER)
     assert ids(stale) == [10, 11, 20, 21, 30, 31]
     assert ids(table.refresh()) == [10, 11, 20, 21, 30, 31]
+
+
+# --- orphan files ---
+
+
+def leave(table: FloeTable, name: str, days: float) -> Path:
+    """A file that nothing mentions, so many days old."""
+    path = Path(table.location().removeprefix("file://")) / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("left")
+    then = dt.datetime.now().timestamp() - days * 86400
+    os.utime(path, (then, then))
+    return path
+
+
+def test_orphans_are_what_is_old_and_not_mentioned(table: FloeTable) -> None:
+    old, young = leave(table, "data/day=1/old.parquet", 4), leave(table, "data/young.parquet", 2)
+    for path in Path(table.location().removeprefix("file://")).rglob("*"):
+        if path not in (young, old):
+            os.utime(path, (0, 0))
+    dry = table.maintenance.remove_orphan_files(dry_run=True)
+    assert dry.files["orphan_file_location"].to_pylist() == [f"file://{old}"]
+    assert (dry.orphan_files_count, dry.orphan_bytes, dry.removed) == (1, 4, 0)
+    assert old.exists()
+    assert repr(dry) == f"<ns.t: 1 of {dry.looked_at} files are orphans of 4 bytes>"
+    assert table.maintenance.remove_orphan_files().removed == 1
+    assert (old.exists(), young.exists()) == (False, True)
+    assert ids(table) == [10, 11, 20, 21]
+    for snapshot in table.snapshots():
+        table.scan(snapshot_id=snapshot.snapshot_id).to_arrow()
+
+
+def test_recent_orphans_have_to_be_asked_for(table: FloeTable) -> None:
+    left = leave(table, "data/left", 0.5)
+    now = dt.datetime.now(dt.UTC)
+    with pytest.raises(InvalidArgumentError, match="less than 24 hours"):
+        table.maintenance.remove_orphan_files(older_than=now)
+    assert table.maintenance.remove_orphan_files(older_than=now, allow_recent=True).removed >= 1
+    assert not left.exists()
+
+
+def test_orphans_can_go_into_the_trash(table: FloeTable, tmp_path: Path) -> None:
+    left = leave(table, "data/left", 4)
+    table.maintenance.remove_orphan_files(trash=f"file://{tmp_path}/trash")
+    assert not left.exists()
+    assert (tmp_path / "trash" / left.relative_to("/")).read_text() == "left"
+
+
+def test_orphans_after_an_expiry_that_left_files(table: FloeTable, tmp_path: Path) -> None:
+    table.maintenance.expire_snapshots(older_than=EVER, delete_files=False)
+    assert parquet_files(tmp_path) == 3
+    result = table.maintenance.remove_orphan_files(older_than=EVER, allow_recent=True)
+    assert parquet_files(tmp_path) == 2
+    assert result.removed == result.orphan_files_count > 3
+    assert ids(table) == [10, 11, 20, 21]
+
+
+def test_wrong_places_of_orphans_are_refused(table: FloeTable, tmp_path: Path) -> None:
+    with pytest.raises(InvalidArgumentError, match="above the table's location"):
+        table.maintenance.remove_orphan_files(location=f"file://{tmp_path}")
+    with pytest.raises(InvalidArgumentError, match="prefix_mismatch_mode"):
+        table.maintenance.remove_orphan_files(prefix_mismatch_mode="none")
+    with pytest.raises(TypeError, match="file_list_view"):
+        table.maintenance.remove_orphan_files(file_list_view="x")  # type: ignore[call-arg]
+
+
+# --- manifests ---
+
+
+def test_manifests_become_one(table: FloeTable) -> None:
+    before = table.inspect.entries(columns=["sequence_number", "file_sequence_number", "snapshot_id"]).to_pylist()
+    snapshots = len(table.snapshots())
+    result = table.maintenance.rewrite_manifests(snapshot_properties={"why": "because"})
+    assert result.added_manifests_count == 1
+    assert result.rewritten_manifests_count >= 2
+    assert result.to_arrow().num_rows == 1
+    assert table.inspect.manifests().num_rows == 1
+    assert len(table.snapshots()) == snapshots + 1
+    snapshot = table.current_snapshot()
+    assert snapshot is not None
+    assert snapshot.summary is not None
+    assert snapshot.summary.operation == Operation.REPLACE
+    assert snapshot.summary["why"] == "because"
+    after = table.inspect.entries(columns=["sequence_number", "file_sequence_number", "snapshot_id"]).to_pylist()
+    live = [entry for entry in before if entry in after]
+    assert len(live) == len(after) == 2
+    assert ids(table) == [10, 11, 20, 21]
+    assert table.maintenance.rewrite_manifests().added_manifests_count == 0
+    assert len(table.snapshots()) == snapshots + 1
+
+
+def test_manifests_of_what_is_not_there(table: FloeTable) -> None:
+    with pytest.raises(InvalidArgumentError, match="no partition spec 7"):
+        table.maintenance.rewrite_manifests(spec_id=7)
+    with pytest.raises(NotFoundError, match="no branch nowhere"):
+        table.maintenance.rewrite_manifests(branch="nowhere")

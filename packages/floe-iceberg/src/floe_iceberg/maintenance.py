@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypedDict, Unpack, overload
 import pyarrow as pa
 from pyiceberg.expressions import BooleanExpression
 from pyiceberg.table.maintenance import MaintenanceTable
+from pyiceberg.table.refs import MAIN_BRANCH
 from pyiceberg.table.update.snapshot import ExpireSnapshots
 from pyiceberg.typedef import EMPTY_DICT
 
@@ -123,6 +124,55 @@ class ExpireSnapshotsResult:
         text += f" and {self.deleted_files_count} files of {self.deleted_bytes:,} bytes"
         text += f"; {self.failed} files could not be removed" if self.failed else ""
         return f"<{text}{f'; {len(self.problems)} problems' if self.problems else ''}>"
+
+
+@dataclass(frozen=True)
+class RemoveOrphanFilesResult:
+    """What a search for orphan files found and did.
+
+    Attributes:
+        table: The table's name.
+        dry_run: Whether nothing was removed.
+        looked_at: How many files there are.
+        orphan_files_count: How many of them are orphans.
+        orphan_bytes: Of these.
+        removed: How many were removed, or moved into the trash.
+        failed: How many could not be.
+        problems: Why, in words: the first hundred.
+        files: The orphans, as Spark's procedure gives them: ``orphan_file_location``. The first ``most_listed``.
+    """
+
+    table: str
+    dry_run: bool
+    looked_at: int
+    orphan_files_count: int
+    orphan_bytes: int
+    removed: int
+    failed: int
+    problems: list[str] = field(repr=False)
+    files: pa.Table = field(repr=False)
+
+    def to_arrow(self) -> pa.Table:
+        """The orphans, as Spark's procedure gives them."""
+        return self.files
+
+    def __repr__(self) -> str:
+        text = f"{self.table}: {self.orphan_files_count} of {self.looked_at} files are orphans"
+        text += f" of {self.orphan_bytes:,} bytes"
+        text += "" if self.dry_run else f"; {self.removed} were removed"
+        return f"<{text}{f'; {self.failed} could not be' if self.failed else ''}>"
+
+
+@dataclass(frozen=True)
+class RewriteManifestsResult:
+    """What a rewrite of manifests did, as Spark's procedure gives it."""
+
+    rewritten_manifests_count: int
+    added_manifests_count: int
+
+    def to_arrow(self) -> pa.Table:
+        """The counts as a table of one row."""
+        return pa.table({name: [value] for name, value in vars(self).items()})
 
 
 class FloeExpireSnapshots(ExpireSnapshots):
@@ -369,6 +419,115 @@ class FloeMaintenance(MaintenanceTable):
             CommitFailedError: Other writers were first, again and again.
         """
         return compaction.rewrite_deletes(self.tbl, options, where, branch, case_sensitive, snapshot_properties)
+
+    def remove_orphan_files(
+        self,
+        *,
+        older_than: Moment | None = None,
+        location: str | None = None,
+        dry_run: bool = False,
+        max_concurrent_deletes: int = 0,
+        equal_schemes: Mapping[str, str] = EMPTY_DICT,
+        equal_authorities: Mapping[str, str] = EMPTY_DICT,
+        prefix_mismatch_mode: str = "error",
+        trash: str | None = None,
+        outside: bool = False,
+        allow_recent: bool = False,
+        most_listed: int | None = None,
+        progress: Progress | None = None,
+    ) -> RemoveOrphanFilesResult:
+        """Remove the files below the table's location that its metadata does not mention.
+
+        They come from writers that failed or were killed, and from expiry that was interrupted. Whatever metadata
+        mentions stays, and so do files that are younger than ``older_than``, since a writer may be about to commit
+        them; and names that begin with ``_`` or ``.``, except this engine's own temporary files.
+
+        Args:
+            older_than: A time with a time zone, or Unix time in milliseconds. Default: three days ago.
+            location: Look below this one; default: the table's location.
+            dry_run: Remove nothing.
+            max_concurrent_deletes: Default: as many as there are cores.
+            equal_schemes: Schemes that are the same, such as ``{"s3a,s3n": "s3"}``, which is known anyway.
+            equal_authorities: The same for authorities (buckets, hosts).
+            prefix_mismatch_mode: What becomes of files whose paths are mentioned under another scheme or authority:
+                ``error`` (nothing is removed), ``ignore`` (they stay) or ``delete``.
+            trash: Move the files below this location, under their whole paths, instead of removing them.
+            outside: Also look where ``write.data.path`` and ``write.metadata.path`` are, if elsewhere. Only if no
+                other table has its files there.
+            allow_recent: ``older_than`` may be less than a day ago. Only if nobody writes.
+            most_listed: How many orphans the result lists; default: 100,000.
+            progress: Called with what is being done, how many of it are done and of how many (-1: not known).
+
+        Example:
+            >>> table.maintenance.remove_orphan_files(dry_run=True)  # doctest: +SKIP
+            <flights.departures: 7 of 1234 files are orphans of 81,204 bytes>
+
+        Raises:
+            InvalidArgumentError: Files may be another table's (``gc.enabled`` = false, or ``location`` is above the
+                table's), ``older_than`` is less than a day ago, or it cannot be told whether some are mentioned.
+        """
+        with operation("remove_orphan_files", self.tbl._full_name):
+            found = floe_engine.remove_orphan_files(
+                self.tbl._state.writer,
+                older_than_ms=None if older_than is None else to_milliseconds(older_than, "older_than"),
+                location=location,
+                dry_run=dry_run,
+                max_concurrent_deletes=max_concurrent_deletes,
+                equal_schemes=dict(equal_schemes),
+                equal_authorities=dict(equal_authorities),
+                prefix_mismatch_mode=prefix_mismatch_mode,
+                trash=trash,
+                outside=outside,
+                allow_recent=allow_recent,
+                most_listed=most_listed,
+                progress=progress,
+            )
+        return RemoveOrphanFilesResult(
+            table=self.tbl._full_name,
+            dry_run=dry_run,
+            looked_at=found["looked_at"],
+            orphan_files_count=found["orphans"],
+            orphan_bytes=found["bytes"],
+            removed=found["removed"],
+            failed=found["failed"],
+            problems=found["problems"],
+            files=pa.table({"orphan_file_location": pa.array(found["locations"], pa.string())}),
+        )
+
+    def rewrite_manifests(
+        self,
+        *,
+        spec_id: int | None = None,
+        branch: str = MAIN_BRANCH,
+        snapshot_properties: Mapping[str, str] = EMPTY_DICT,
+    ) -> RewriteManifestsResult:
+        """Write manifests anew, so that planning opens few of them and skips most: clustered by partition.
+
+        One snapshot that changes no rows, in which files keep their sequence numbers and row ids; none where there is
+        nothing to do. The new manifests are of ``commit.manifest.target-size-bytes``. Manifests that others add
+        meanwhile stay beside them.
+
+        Args:
+            spec_id: The partition spec whose manifests they are; default: the table's current one.
+            branch: The branch.
+            snapshot_properties: What to note in the snapshot's summary.
+
+        Example:
+            >>> table.maintenance.rewrite_manifests()  # doctest: +SKIP
+            RewriteManifestsResult(rewritten_manifests_count=1000, added_manifests_count=1)
+
+        Raises:
+            InvalidArgumentError: The table has no such spec, or ``branch`` is a tag.
+            NotFoundError: There is no such branch.
+            CommitFailedError: Other writers were first, again and again.
+        """
+        since = self.tbl._state
+        with operation("rewrite_manifests", self.tbl._full_name):
+            handle, rewritten, added = floe_engine.rewrite_manifests(
+                since.writer, spec_id=spec_id, branch=branch, snapshot_properties=dict(snapshot_properties)
+            )
+            self.tbl._move_to(TableState(self.tbl.catalog, self.tbl.name(), handle), since)
+        return RewriteManifestsResult(rewritten, added)
 
 
 def _files(listed: list[tuple[str, str, int]]) -> pa.Table:
