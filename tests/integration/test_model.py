@@ -27,6 +27,8 @@ from tests.integration.strangers import Warehouse, plain, rows
 
 Row = dict[str, Any]
 
+EVER = 2**62  # milliseconds
+
 SCHEMA = Schema(
     NestedField(1, "id", LongType()),
     NestedField(2, "g", StringType()),
@@ -245,6 +247,7 @@ class Changes(RuleBasedStateMachine):
         self.evolved = False  # the partitioning
         self.past: dict[int, list[Row]] = {}  # what main held, by snapshot
         self.tags: dict[str, list[Row]] = {}
+        self.published = 0
 
     def teardown(self) -> None:
         if hasattr(self, "folder"):
@@ -421,7 +424,8 @@ class Changes(RuleBasedStateMachine):
     def publish(self, batch: list[Row], meanwhile: list[Row]) -> None:
         if self.table.current_snapshot() is None:
             return
-        wap_id = str(len(self.table.snapshots()))
+        self.published += 1
+        wap_id = str(self.published)
         self.table.append(arrow(batch), snapshot_properties={"wap.id": wap_id}, branch=None)
         self.table.append(arrow(meanwhile))
         self.table.manage_snapshots().publish_changes(wap_id).commit()
@@ -492,6 +496,26 @@ class Changes(RuleBasedStateMachine):
         self.table.maintenance.rewrite_position_delete_files(
             options={"min-input-files": 2, "rewrite-all": everything, "convert-equality-deletes": convert}
         )
+
+    @rule(retain_last=st.integers(1, 4), clean=st.booleans())
+    def expire(self, retain_last: int, clean: bool) -> None:
+        kept = self.table.maintenance.expire_snapshots(
+            older_than=EVER, retain_last=retain_last, clean_expired_metadata=clean
+        )
+        assert (kept.failed, kept.problems) == (0, [])
+        for snapshot in kept.snapshots:
+            self.past.pop(snapshot, None)
+        self.nothing_is_left_over()
+
+    @rule()
+    def rewrite_manifests(self) -> None:
+        before = len(self.table.snapshots())
+        made = self.table.maintenance.rewrite_manifests().added_manifests_count
+        assert len(self.table.snapshots()) == before + (made > 0)
+
+    def nothing_is_left_over(self) -> None:
+        found = self.table.maintenance.remove_orphan_files(older_than=EVER, allow_recent=True)
+        assert found.files.to_pylist() == []
 
     @invariant()
     def tags_hold_what_they_held(self) -> None:
