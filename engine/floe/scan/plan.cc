@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <set>
 
+#include "floe/error.h"
+#include "floe/naming.h"
 #include "floe/read_ahead.h"
 #include "floe/scan/appends.h"
 #include "floe/scan/live_rows.h"
@@ -142,6 +144,9 @@ void keep_enough(const ScanPlan& plan, ScanPlan::Part& part, int64_t& rows_wante
 }  // namespace
 
 ScanPlan plan_head(const TableMetadata& table, SchemaPtr schema, const ScanOptions& options) {
+  if (options.limit && *options.limit < 0) {
+    throw InvalidArgument(fmt::format("limit={}: a scan has no negative number of rows", *options.limit));
+  }
   ScanPlan plan;
   plan.schema = std::move(schema);
   plan.projection = select(table, *plan.schema, options);
@@ -205,7 +210,7 @@ struct Planner::State {
 Planner::Planner(const TableMetadata& table, const ScanOptions& options, Io& io)
     : state_(std::make_unique<State>(State{.options = options})) {
   const Origin origin = find_origin(table, options);
-  state_->plan = plan_head(table, origin.schema, options);
+  state_->plan = naming(options.table_name, [&] { return plan_head(table, origin.schema, options); });
   if (!origin.snapshot) return;
   state_->plan.snapshot_id = origin.snapshot->snapshot_id;
   if (state_->plan.filter.kind == ExprKind::kFalse) return;

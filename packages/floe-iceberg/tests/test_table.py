@@ -474,7 +474,8 @@ def test_what_cannot_be_is_refused_by_table_and_property(catalog: FloeCatalog) -
         "write.delete.mode": lambda: table.delete("id = 1"),
         "write.merge.mode": lambda: table.upsert(rows(1), ["id"]),
         "source_bytes is 0": lambda: table.upsert(rows(1), ["id"], source_bytes=0, mode="copy-on-write"),
-        "limit=-1": lambda: table.scan(limit=-1),
+        "limit=-1": lambda: table.scan(limit=-1).to_arrow(),
+        "no_such_column": lambda: table.scan("no_such_column = 1").to_arrow(),
     }
     for said, call in calls.items():
         with pytest.raises(InvalidArgumentError, match=rf"ns\.t.*{said}"):

@@ -186,8 +186,6 @@ class FloeTable(RowChanges, Table):
             NotFoundError: There is no such ref, or there was no snapshot yet.
         """
         check_names("selected_fields", selected_fields)
-        if limit is not None and limit < 0:
-            raise InvalidArgumentError(f"{self._full_name}: limit={limit}: a scan has no negative number of rows")
         if sum(given is not None for given in (snapshot_id, as_of, ref)) > 1:
             raise InvalidArgumentError(f"{self._full_name}: a scan looks at one of snapshot_id, as_of and ref")
         if as_of is not None:
