@@ -39,8 +39,8 @@ def test_pyiceberg_reads_the_old_table_or_the_new_one(operation: str, tmp_path: 
         check=True,
         capture_output=True,
     )
-    [folder] = tmp_path.iterdir()
-    catalog = SqlCatalog("test", uri=f"sqlite:///{folder}/catalog.db", warehouse=f"file://{folder}/warehouse")
+    [database] = tmp_path.glob("*/*.db")
+    catalog = SqlCatalog("test", uri=f"sqlite:///{database}", warehouse=f"file://{database.parent}/warehouse")
     held = {
         name: (sorted(table.scan().to_arrow()["id"].to_pylist()), len(table.snapshots()))
         for _, name in catalog.list_tables("db")

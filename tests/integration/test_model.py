@@ -150,7 +150,7 @@ def arrow(batch: list[Row], schema: pa.Schema = ARROW) -> pa.Table:
 
 
 def same(a: Row, b: Row) -> bool:
-    return repr({k: plain(v) for k, v in a.items()}) == repr({k: plain(v) for k, v in b.items()})
+    return repr([plain(a[name]) for name in ARROW.names]) == repr([plain(b[name]) for name in ARROW.names])
 
 
 class Model:

@@ -97,7 +97,9 @@ class HeldIo : public Io {
   bool exists(const std::string& location) override { return inner_->exists(location); }
   std::unique_ptr<OutputFile> create(const std::string& location) override { return inner_->create(location); }
   void remove(const std::string& location) override { inner_->remove(location); }
-  std::vector<FileInfo> list(const std::string& prefix) override { return inner_->list(prefix); }
+  void list(const std::string& prefix, const std::function<void(FileInfo)>& take) override {
+    inner_->list(prefix, take);
+  }
   const std::string& principal() const override { return held_; }  // nothing of it is cached yet
 
  private:

@@ -31,7 +31,9 @@ class StoppableIo : public Io {
   std::unique_ptr<OutputFile> create(const std::string& location) override {
     return unless_stopped(location).create(location);
   }
-  std::vector<FileInfo> list(const std::string& prefix) override { return unless_stopped(prefix).list(prefix); }
+  void list(const std::string& prefix, const std::function<void(FileInfo)>& take) override {
+    unless_stopped(prefix).list(prefix, take);
+  }
   void remove(const std::string& location) override { inner_->remove(location); }
   const std::string& principal() const override { return inner_->principal(); }
 
