@@ -605,7 +605,7 @@ class Catalog:
     def table_from_metadata(
         self, identifier: Sequence[str], metadata_location: str, metadata_json: str, config: Mapping[str, str]
     ) -> Table:
-        """A table at a state that the caller describes, which no catalog needs to have. Empty: what is at the location."""
+        """A table at a state that the caller describes, in no catalog. Empty: what is at the location."""
 
     def table_exists(self, identifier: Sequence[str]) -> bool: ...
     def list_tables(self, namespace: Sequence[str]) -> list[list[str]]: ...
