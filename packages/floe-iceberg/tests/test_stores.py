@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet
 import pytest
 import yaml
 from pydantic import SecretStr, ValidationError
@@ -24,6 +28,7 @@ from floe_iceberg.stores import (
 )
 from testing.base_classes import BaseObjectStorePluginTests
 from testing.fixtures.storage import AZURITE_KEY, NOWHERE, StorageTestConfig
+from tests.integration.strangers import duckdb_extension
 
 WRONG = SecretStr("wrong-secret")
 
@@ -181,6 +186,60 @@ def test_dbt_gets_what_duckdb_reads_with() -> None:
     azure = AzureBlobStorageConfig(account_name="floe", container="lake")
     assert AzureBlobStoragePlugin(azure).get_dbt_profile_config()["secrets"][0]["provider"] == "credential_chain"
     assert GCSStoragePlugin(GCSStorageConfig(bucket="lake")).get_dbt_profile_config()["secrets"][0]["type"] == "gcs"
+
+
+def duckdb_as_dbt_says(profile: dict[str, Any], environment: dict[str, str]) -> duckdb.DuckDBPyConnection:
+    """DuckDB with the extensions and secrets of a profile, as dbt-duckdb makes them of it."""
+    connection = duckdb.connect(config={"autoinstall_known_extensions": False})
+    for name in profile["extensions"]:
+        connection.execute(f"LOAD '{duckdb_extension(name)}'")
+    for secret in profile["secrets"]:
+        fields = []
+        for key, value in secret.items():
+            rendered = re.sub(r"\{\{ env_var\('(\w+)'\) \}\}", lambda match: environment[match[1]], str(value))
+            if key != "name":
+                fields.append(f"{key} {value}" if key in ("type", "provider") else f"{key} '{rendered}'")
+        connection.execute(f"CREATE SECRET {secret['name']} ({', '.join(fields)})")
+    return connection
+
+
+@pytest.mark.requirement("REQ-044")
+def test_duckdb_reads_what_is_in_s3_as_dbt_is_told(s3_storage: StorageTestConfig) -> None:
+    store = s3_storage.plugin()
+    location = f"{store.get_warehouse_uri('bronze')}/rows.parquet"
+    with store.get_pyiceberg_fileio().new_output(location).create() as stream:
+        pyarrow.parquet.write_table(pa.table({"id": [1, 2]}), stream)
+    keys = {"AWS_ACCESS_KEY_ID": s3_storage.account, "AWS_SECRET_ACCESS_KEY": s3_storage.secret.get_secret_value()}
+    with duckdb_as_dbt_says(store.get_dbt_profile_config(), keys) as connection:
+        assert connection.execute(f"SELECT id FROM read_parquet('{location}')").fetchall() == [(1,), (2,)]
+
+
+@pytest.mark.requirement("REQ-044")
+@pytest.mark.parametrize(
+    "store",
+    [
+        GCSStoragePlugin(GCSStorageConfig(bucket="lake")),
+        AzureBlobStoragePlugin(
+            AzureBlobStorageConfig(account_name="floe", container="lake", account_key=SecretStr("a2V5"))
+        ),
+        AzureBlobStoragePlugin(AzureBlobStorageConfig(account_name="floe", container="lake")),
+        AzureBlobStoragePlugin(
+            AzureBlobStorageConfig.model_validate(
+                {"account_name": "floe", "container": "lake", "tenant_id": "t", "client_id": "c", "client_secret": "s"}
+            )
+        ),
+    ],
+    ids=["gcs", "azure key", "azure chain", "azure client"],
+)
+def test_duckdb_takes_what_dbt_is_told_of_other_stores(store: ObjectStorePlugin) -> None:
+    environment = {
+        "GCS_HMAC_KEY_ID": "a",
+        "GCS_HMAC_SECRET": "b",
+        "AZURE_STORAGE_CONNECTION_STRING": "AccountName=floe;AccountKey=a2V5",
+        "AZURE_CLIENT_SECRET": "s",
+    }
+    with duckdb_as_dbt_says(store.get_dbt_profile_config(), environment) as connection:
+        assert connection.execute("SELECT count(*) FROM duckdb_secrets()").fetchall() == [(1,)]
 
 
 @pytest.mark.requirement("REQ-047")

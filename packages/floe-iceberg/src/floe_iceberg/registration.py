@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, Protocol, cast
 
@@ -13,11 +13,13 @@ from pyiceberg.partitioning import UNPARTITIONED_PARTITION_SPEC, PartitionSpec
 from pyiceberg.schema import Schema
 from pyiceberg.table import Table
 from pyiceberg.table.sorting import UNSORTED_SORT_ORDER, SortOrder
+from pyiceberg.typedef import Identifier
 
 from floe_core.plugin_errors import ConflictError, PluginError
 from floe_core.plugins.catalog import CatalogPlugin
-from floe_iceberg.accelerated import accelerate
-from floe_iceberg.table import FloeTable
+from floe_iceberg.accelerated import AcceleratedCatalog, accelerate
+from floe_iceberg.catalog import FloeCatalog
+from floe_iceberg.table import FloeTable, state_of
 
 
 class Registration(Protocol):
@@ -179,6 +181,22 @@ def _arrange(table: FloeTable, schema: Schema, spec: PartitionSpec, order: SortO
                 add(column, by.transform, by.null_order)
 
 
+class _PluginsOwnLoading(AcceleratedCatalog):
+    """The PyIceberg catalog of a plugin that has its own say in how tables' files are reached.
+
+    floe's Polaris plugin has: where the server says an endpoint that only it can reach, the client's stays.
+    """
+
+    _load: Callable[[str], Table]
+
+    def load_table(self, identifier: str | Identifier) -> FloeTable:
+        name = identifier if isinstance(identifier, str) else ".".join(identifier)
+        table = self._load(name)
+        said = table.io.properties
+        table.config = {key: said.get(key, value) for key, value in table.config.items()}
+        return FloeTable.of(state_of(table, self))
+
+
 def registration_of(catalog: Catalog | CatalogPlugin, connect_with: Mapping[str, Any]) -> Registration:
     """The registration in a catalog, or in that of a catalog plugin, which is connected.
 
@@ -190,7 +208,12 @@ def registration_of(catalog: Catalog | CatalogPlugin, connect_with: Mapping[str,
         return PyIcebergRegistration(catalog)
     connected = catalog.connect(dict(connect_with))
     if isinstance(connected, Catalog):
-        return PyIcebergRegistration(connected)
+        load = getattr(catalog, "load_table_with_client_endpoint", None)
+        if load is None or isinstance(connected, FloeCatalog):
+            return PyIcebergRegistration(connected)
+        of_plugin = _PluginsOwnLoading.of(connected)
+        of_plugin._load = load
+        return PyIcebergRegistration(of_plugin)
     if not callable(getattr(connected, "load_table", None)):
         raise PluginError(f"catalog plugin {catalog.name}: connect returned a {type(connected).__name__}, no catalog")
     return PluginRegistration(catalog, connected)

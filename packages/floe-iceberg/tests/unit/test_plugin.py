@@ -429,6 +429,24 @@ def test_a_catalog_plugin_that_returns_no_catalog(tmp_path: Path) -> None:
         IcebergStoragePlugin(catalog=Wrong(tmp_path)).load_table("ns.t")
 
 
+def test_a_plugin_has_its_say_in_how_files_are_reached(tmp_path: Path) -> None:
+    class Polaris(PlainCatalogPlugin):
+        """The server says an endpoint that only it can reach."""
+
+        def load_table_with_client_endpoint(self, identifier: str) -> Any:
+            table = self.catalog.load_table(identifier)
+            table.config = {"s3.endpoint": "http://inside:9000", "s3.region": "here"}
+            table.io.properties["s3.endpoint"] = "http://outside:9000"
+            return table
+
+    plugin = IcebergStoragePlugin(catalog=Polaris(tmp_path))
+    plugin.create_table(CONFIG)
+    table = plugin.load_table("ns.t")
+    assert table.config == {"s3.endpoint": "http://outside:9000", "s3.region": "here"}
+    assert table.refresh().config["s3.endpoint"] == "http://outside:9000"
+    assert read(plugin, plugin.append(table, rows((1, "a")))) == [(1, "a")]
+
+
 def test_health_is_that_of_the_store_too(tmp_path: Path) -> None:
     store = LocalStoragePlugin(LocalStorageConfig(path=tmp_path / "file"))
     plugin = IcebergStoragePlugin(IcebergStorageConfig.model_validate(sqlite(tmp_path)), store=store)

@@ -33,7 +33,8 @@ class CatalogPlugin(PluginMetadata):
     here, and lists the class as an entry point of the group ``floe.catalogs``. ``connect`` comes first; before it the
     others may raise ``CatalogUnavailableError``. Where it returns a catalog of PyIceberg's, tables are made and dropped
     through that; otherwise through the methods here. What is not there is a ``NotFoundError`` or PyIceberg's matching
-    exception, what is there already a ``ConflictError`` or PyIceberg's.
+    exception, what is there already a ``ConflictError`` or PyIceberg's. A plugin that has a method
+    ``load_table_with_client_endpoint(identifier)`` has its tables loaded by that.
 
     Example:
         >>> plugin: CatalogPlugin = ...  # doctest: +SKIP
