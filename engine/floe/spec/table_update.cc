@@ -98,6 +98,7 @@ class Application {
   void assign_partition_field_ids(PartitionSpec& spec) const;
   void check_partition_field_ids(const PartitionSpec& spec) const;
   void check_row_ids(const Snapshot& snapshot) const;
+  void check_source(const Snapshot& snapshot) const;
   void check_retention(const SetSnapshotRef& update) const;
   void tidy_snapshot_log();
   void check_layout() const;
@@ -276,6 +277,15 @@ void Application::check_row_ids(const Snapshot& snapshot) const {
   }
 }
 
+// What is cherry-picked has the files of a snapshot that nothing may refer to: once expiry has removed it, they go, too.
+void Application::check_source(const Snapshot& snapshot) const {
+  const std::string source(snapshot.summary.get("source-snapshot-id"));
+  const auto is_source = [&](const auto& other) { return std::to_string(other->snapshot_id) == source; };
+  if (!source.empty() && std::ranges::none_of(table_.snapshots, is_source)) {
+    refuse_stale(fmt::format("snapshot {} is made of snapshot {}, which is gone", snapshot.snapshot_id, source));
+  }
+}
+
 void Application::operator()(const AddSnapshot& update) {
   Snapshot snapshot = update.snapshot;
   json::keep_fields_of(snapshot, table_.format_version);
@@ -297,6 +307,7 @@ void Application::operator()(const AddSnapshot& update) {
     check_row_ids(snapshot);
     table_.next_row_id = *snapshot.first_row_id + *snapshot.added_rows;
   }
+  check_source(snapshot);
   // A writer whose clock is behind must not make the logs go back in time: readers refuse such a table.
   table_.last_updated_ms = std::max(table_.last_updated_ms, snapshot.timestamp_ms);
   new_snapshots_.push_back(snapshot.snapshot_id);

@@ -300,6 +300,14 @@ TEST(Apply, SnapshotsMoveTheSequenceNumber) {
   EXPECT_THAT(refusal_of(base, {AddSnapshot{without_list}}), HasSubstr("manifest-list"));
 }
 
+TEST(Apply, WhatIsPickedOfAnExpiredSnapshotIsNotAdded) {
+  const TableMetadata base = apply(appended(table(), 1, 2000), {AddSnapshot{snapshot(table(), 2)}});
+  Snapshot picked = snapshot(base, 3);
+  picked.summary = {{"operation", "append"}, {"source-snapshot-id", "2"}};
+  EXPECT_NO_THROW(apply(base, {AddSnapshot{picked}}));
+  EXPECT_THAT(conflict_of(base, {RemoveSnapshots{{2}}, AddSnapshot{picked}}), HasSubstr("snapshot 2, which is gone"));
+}
+
 TEST(Apply, VersionOneHasNoSequenceNumbers) {
   const TableMetadata base = appended(appended(table(1), 1, 2000), 2, 3000);
   EXPECT_EQ(base.last_sequence_number, 0);
