@@ -89,7 +89,6 @@ build/stores/seaweedfs/.ready: build/.debian-test Makefile
 build/stores/.ready: build/.debian-dev build/stores/seaweedfs/.ready Makefile
 	@command -v go >/dev/null || { echo "Go 1.25 or later is needed to build fake-gcs-server; Debian's is too old"; exit 1; }
 	@command -v npm >/dev/null || { echo "npm (Node.js) is needed: apt-get install npm" >&2; exit 1; }
-	@command -v go >/dev/null || { echo "go (1.24 or later) is needed: https://go.dev/doc/install" >&2; exit 1; }
 	@echo "Installing fake-gcs-server and Azurite into build/stores (some minutes)"
 	@cd / && GOBIN=$(CURDIR)/build/stores/fake-gcs-server go install github.com/fsouza/fake-gcs-server@v1.56.1
 	@npm install --silent --no-audit --no-fund --omit=dev --prefix build/stores/azurite azurite@3.37.0
