@@ -29,6 +29,7 @@ from floe_iceberg.transaction import FloeTransaction
 
 if TYPE_CHECKING:
     from floe_core.models import IcebergTableManagerConfig
+    from floe_iceberg.drift_detector import DriftDetector
     from floe_iceberg.errors import CompactionAnalysisError
     from floe_iceberg.manager import IcebergTableManager
     from floe_iceberg.plugin import IcebergStorageConfig, IcebergStoragePlugin
@@ -38,6 +39,7 @@ __version__ = "0.1.0"
 __all__ = [
     "AcceleratedCatalog",
     "CompactionAnalysisError",
+    "DriftDetector",
     "FloeCatalog",
     "FloeIncrementalAppendScan",
     "FloeInspect",
@@ -59,6 +61,7 @@ __all__ = [
 # What floe has, imported when somebody asks for it: programs that only read tables need none of it.
 _OF_THE_PLUGIN = {
     "CompactionAnalysisError": "floe_iceberg.errors",
+    "DriftDetector": "floe_iceberg.drift_detector",
     "IcebergStorageConfig": "floe_iceberg.plugin",
     "IcebergStoragePlugin": "floe_iceberg.plugin",
     "IcebergTableManager": "floe_iceberg.manager",

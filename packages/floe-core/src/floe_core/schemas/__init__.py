@@ -1,0 +1,1 @@
+"""Schemas of what floe's parts hand to each other."""
