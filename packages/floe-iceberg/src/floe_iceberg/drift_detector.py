@@ -1,6 +1,6 @@
 """Whether a table still is what its data contract says.
 
->>> from pyiceberg.schema import Schema
+>>> from pyiceberg.types import NestedField
 >>> table = Schema(NestedField(1, "id", LongType(), required=True), NestedField(2, "at", TimestamptzType()))
 >>> columns = [{"name": "id", "logicalType": "string"}, {"name": "at", "logicalType": "timestamp"}]
 >>> DriftDetector().compare_schemas(columns, table).type_mismatches
