@@ -317,6 +317,9 @@ def test_a_table_in_a_file(tmp_path: Path) -> None:
         (("direction: desc", "direction: down"), r"sort_order\.fields\.0\.direction"),
         (("{name: carrier,", "{field_id: 9, name: carrier,"), r"fields\.1\..*field_id"),
         (("namespace: flights", "namespace: [flights"), "is no YAML"),
+        (("namespace: flights", "namespace: flights\ntable_name: other"), "keys stand twice in it.*table_name"),
+        (("namespace: flights", "namespace: &a flights\nlocation: *a"), "an alias .* stands in it"),
+        (("namespace: flights", "properties: " + "[" * 5000), "is no YAML"),
         (("namespace: flights", "!!python/object/apply:os.system ['true']"), "is no YAML"),
     ],
 )

@@ -20,7 +20,7 @@ from typing import Any
 from pyiceberg import exceptions as pyiceberg
 
 import floe_engine
-from floe_core.plugin_errors import AuthenticationError, CatalogError, ConflictError
+from floe_core.plugin_errors import AuthenticationError, CatalogError, CatalogUnavailableError, ConflictError
 from floe_core.plugin_errors import NotFoundError as CoreNotFoundError
 from floe_engine import errors as engine
 from floe_iceberg.secrets import without_secrets
@@ -375,16 +375,25 @@ def as_ours(table_identifier: str) -> Iterator[None]:
         raise ours from error
 
 
+def is_out_of_reach(error: BaseException) -> bool:
+    """Whether an error says that a catalog cannot be reached: the operating system's, or that of whoever asks it."""
+    if isinstance(error, (OSError, pyiceberg.ServerError, pyiceberg.ServiceUnavailableError)):
+        return True
+    return type(error).__module__.partition(".")[0] in ("requests", "urllib3", "sqlalchemy")
+
+
 def _of_ours(error: Exception, table_identifier: str) -> Exception:
-    if is_stale_table_metadata_error(error) and not isinstance(error, StaleTableMetadataError):
+    # Of a commit it matters more whether it happened.
+    is_of_commit = isinstance(error, (pyiceberg.CommitFailedException, pyiceberg.CommitStateUnknownException))
+    if not is_of_commit and is_stale_table_metadata_error(error) and not isinstance(error, StaleTableMetadataError):
         return stale_table_metadata_error_from_exception(error=error, table_identifier=table_identifier)
-    ours = error if isinstance(error, IcebergError) else _counterpart(error)
+    ours = error if isinstance(error, IcebergError) else _counterpart(error, table_identifier)
     if isinstance(ours, IcebergError) and ours.table_identifier is None:
         ours.table_identifier = table_identifier
     return ours
 
 
-def _counterpart(error: Exception) -> Exception:
+def _counterpart(error: Exception, table_identifier: str) -> Exception:
     message = without_secrets(str(error))
     if isinstance(error, CatalogError):
         of_table = getattr(error, "resource_type", None) == "table"
@@ -393,7 +402,10 @@ def _counterpart(error: Exception) -> Exception:
         if isinstance(error, ConflictError):
             return TableAlreadyExistsError(message) if of_table else NamespaceAlreadyExistsError(message)
         return error
-    return next((ours(message) for theirs, ours in _OF_PYICEBERG if isinstance(error, theirs)), error)
+    known = next((ours(message) for theirs, ours in _OF_PYICEBERG if isinstance(error, theirs)), None)
+    if known is None and is_out_of_reach(error) and not isinstance(error, FileNotFoundError | PermissionError):
+        return CatalogUnavailableError(f"that of {table_identifier}", error)
+    return known or error
 
 
 # --- metadata that is gone -------------------------------------------------------------------------------------------

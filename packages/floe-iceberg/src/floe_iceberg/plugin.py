@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
 from pydantic import BaseModel, Field
-from pyiceberg import exceptions as pyiceberg
 from pyiceberg.catalog import Catalog
 from pyiceberg.table import ALWAYS_TRUE, Table
 from pyiceberg.table.refs import MAIN_BRANCH
@@ -45,6 +45,7 @@ from floe_iceberg.errors import (
     StaleTableMetadataError,
     TableAlreadyExistsError,
     as_ours,
+    is_out_of_reach,
 )
 from floe_iceberg.metrics import StorageMetrics
 from floe_iceberg.partition import to_pyiceberg_sort_order, to_pyiceberg_spec
@@ -58,6 +59,7 @@ from floe_iceberg.telemetry import count_rows, operation
 _MERGES_MANIFESTS = "commit.manifest-merge.enabled"
 _RETRIES = "commit.retry.num-retries"
 _DEFAULT_RETRIES = "4"  # the engine's
+_OPENING = threading.Lock()
 _HEALTH_FILE = "floe-health-check"  # is never there; whoever is asked for it has to look
 
 
@@ -183,7 +185,9 @@ class IcebergStoragePlugin(StoragePlugin):
                 properties = self.config.catalog.to_pyiceberg_properties()
             except LookupError as error:
                 raise self._unusable("catalog", str(error)) from None
-            self._registration = self._open({**access, **properties})
+            opened = self._open({**access, **properties})
+            with _OPENING:  # of two threads that opened it, one is second
+                self._registration = self._registration or opened
         return self._registration
 
     def _open(self, properties: dict[str, str]) -> Registration:
@@ -193,7 +197,9 @@ class IcebergStoragePlugin(StoragePlugin):
 
         try:
             return within(self.config.connect_timeout_seconds, connect)
-        except (OSError, pyiceberg.ServerError, pyiceberg.ServiceUnavailableError) as error:
+        except Exception as error:
+            if not is_out_of_reach(error):
+                raise
             where = self._given.name if self._given is not None else self.config.catalog.name or "default"
             where = without_password(properties["uri"]) if "uri" in properties else where
             raise CatalogUnavailableError(where, error) from error
@@ -212,13 +218,17 @@ class IcebergStoragePlugin(StoragePlugin):
             InvalidArgumentError: The schema, the partitioning or a property cannot be. Nothing was made.
         """
         registration = self._registered()
-        made = registration.create_namespace(config.namespace)
+        made: list[str] = []
         try:
+            if not registration.namespace_exists(config.namespace):
+                levels = config.namespace.split(".")
+                names = [".".join(levels[: depth + 1]) for depth in range(len(levels))]
+                made += [name for name in names if registration.create_namespace(name)]
             return self._create_in_namespace(config, if_not_exists)
         except BaseException:
-            if made:
+            for namespace in reversed(made):
                 with suppress(Exception):  # somebody else may have filled it
-                    registration.drop_namespace(config.namespace)
+                    registration.drop_namespace(namespace)
             raise
 
     def _create_in_namespace(self, config: TableConfig, if_not_exists: bool) -> FloeTable:
@@ -370,7 +380,8 @@ class IcebergStoragePlugin(StoragePlugin):
         selected = ("*",) if columns is None else tuple(columns)
         with as_ours(floe_table._full_name):
             scan = floe_table.scan(row_filter or ALWAYS_TRUE, selected, snapshot_id=snapshot_id)
-            scan.projection()  # says of a column that it is not there
+            if columns is not None:
+                scan.projection()  # says of a column that it is not there
         return scan
 
     # --- columns ---
@@ -510,7 +521,7 @@ class IcebergStoragePlugin(StoragePlugin):
         keep = min_snapshots_to_keep if keep_last is None else keep_last
         if keep is None and "history.expire.min-snapshots-to-keep" not in floe_table.properties:
             keep = retention.min_snapshots_to_keep
-        older_than = None if older_than_days is None else dt.datetime.now(dt.UTC) - dt.timedelta(days=older_than_days)
+        older_than = None if older_than_days is None else _days_ago(older_than_days)
         with operation("snapshot.expire_snapshots", name) as span, as_ours(name):
             result = floe_table.maintenance.expire_snapshots(older_than=older_than, retain_last=keep)
             if keep is not None:
@@ -564,6 +575,8 @@ class IcebergStoragePlugin(StoragePlugin):
         The details have ``response_time_ms``, ``checked_at``, and ``catalog`` and ``store``: ok, or what was raised.
         """
         limit = DEFAULT_HEALTH_CHECK_TIMEOUT if timeout is None else timeout
+        if not limit > 0:
+            raise InvalidArgumentError(f"timeout={timeout}: a health check needs some seconds", "timeout", timeout)
         started = time.monotonic()
         asked: dict[str, object] = {}
         problems = []
@@ -625,6 +638,15 @@ def _merging_manifests(table: FloeTable, change: Callable[[Any], None]) -> None:
             transaction.remove_properties(_MERGES_MANIFESTS)
         else:
             transaction.set_properties({_MERGES_MANIFESTS: asked})
+
+
+def _days_ago(days: float) -> dt.datetime:
+    try:
+        return dt.datetime.now(dt.UTC) - dt.timedelta(days=days)
+    except (OverflowError, ValueError) as error:
+        raise InvalidArgumentError(
+            f"older_than_days={days} is no age of a snapshot", "older_than_days", days
+        ) from error
 
 
 def _ever_current(table: FloeTable) -> set[int]:

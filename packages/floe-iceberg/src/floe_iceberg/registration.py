@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from typing import Any, Protocol, cast
 
 from pyiceberg import exceptions as pyiceberg
@@ -15,7 +14,7 @@ from pyiceberg.table import Table
 from pyiceberg.table.sorting import UNSORTED_SORT_ORDER, SortOrder
 from pyiceberg.typedef import Identifier
 
-from floe_core.plugin_errors import ConflictError, PluginError
+from floe_core.plugin_errors import ConflictError, NotFoundError, PluginError
 from floe_core.plugins.catalog import CatalogPlugin
 from floe_iceberg.accelerated import AcceleratedCatalog, accelerate
 from floe_iceberg.catalog import FloeCatalog
@@ -34,7 +33,7 @@ class Registration(Protocol):
         """Whether the catalog knows where tables' files go without being told."""
 
     def create_namespace(self, namespace: str) -> bool:
-        """Make a namespace and those above it. False: it was there already."""
+        """Make a namespace, in one that is there. False: it was there already."""
 
     def drop_namespace(self, namespace: str) -> None: ...
 
@@ -71,12 +70,10 @@ class PyIcebergRegistration:
         return bool(self.catalog.properties.get("warehouse"))
 
     def create_namespace(self, namespace: str) -> bool:
-        if self.namespace_exists(namespace):
+        try:
+            self.catalog.create_namespace(namespace)
+        except pyiceberg.NamespaceAlreadyExistsError:
             return False
-        levels = namespace.split(".")
-        for depth in range(1, len(levels) + 1):
-            with suppress(pyiceberg.NamespaceAlreadyExistsError):
-                self.catalog.create_namespace(tuple(levels[:depth]))
         return True
 
     def drop_namespace(self, namespace: str) -> None:
@@ -132,7 +129,10 @@ class PluginRegistration:
         self._plugin.delete_namespace(namespace)
 
     def namespace_exists(self, namespace: str) -> bool:
-        return namespace in self._plugin.list_namespaces(namespace.rpartition(".")[0] or None)
+        try:
+            return namespace in self._plugin.list_namespaces(namespace.rpartition(".")[0] or None)
+        except (NotFoundError, pyiceberg.NoSuchNamespaceError):  # of the one above it
+            return False
 
     def create_table(
         self,

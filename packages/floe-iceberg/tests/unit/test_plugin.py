@@ -250,6 +250,50 @@ def test_a_table_that_cannot_be_leaves_nothing_behind(plugin: IcebergStoragePlug
 
 
 @pytest.mark.requirement("REQ-043")
+def test_a_table_that_cannot_be_leaves_no_level_of_its_namespace(plugin: IcebergStoragePlugin) -> None:
+    wrong = CONFIG.model_copy(update={"namespace": "raw.eu.berlin", "properties": {"format-version": "nine"}})
+    with pytest.raises(ValueError, match="nine"):
+        plugin.create_table(wrong)
+    assert not [name for name in ("raw", "raw.eu", "raw.eu.berlin") if plugin.namespace_exists(name)]
+
+
+@pytest.mark.requirement("REQ-045")
+@pytest.mark.parametrize("days", [float("nan"), float("inf"), -float("inf"), 1e300])
+def test_ages_that_no_snapshot_has(tmp_path: Path, days: float) -> None:
+    plugin = configured(tmp_path)
+    with pytest.raises(errors.ValidationError, match="older_than_days"):
+        plugin.expire_snapshots(plugin.create_table(CONFIG), older_than_days=days)
+    with pytest.raises(errors.ValidationError, match="two names"):
+        plugin.expire_snapshots(plugin.load_table("ns.t"), 7, 1, min_snapshots_to_keep=1)
+    with pytest.raises(errors.ValidationError, match="timeout"):
+        plugin.health_check(timeout=-1)
+
+
+def test_a_catalog_that_is_gone_later(tmp_path: Path) -> None:
+    class Gone(SqlCatalog):
+        away = False
+
+        def load_table(self, identifier: Any) -> Any:
+            if self.away:
+                raise exceptions.ServiceUnavailableError("503 token=geheim")
+            return super().load_table(identifier)
+
+    catalog = Gone("plain", uri=f"sqlite:///{tmp_path}/c.db", warehouse=f"file://{tmp_path}/w")
+    plugin = IcebergStoragePlugin(catalog=catalog)
+    plugin.create_table(CONFIG)
+    catalog.away = True
+    with pytest.raises(CatalogUnavailableError, match=r"that of ns\.t \(ServiceUnavailableError\)"):
+        plugin.load_table("ns.t")
+
+
+def test_what_became_of_a_commit_matters_more_than_a_file_that_is_gone() -> None:
+    gone = "ns.t: could not be learnt: s3://b/1.metadata.json: not found"
+    for raised in (errors.CommitStateUnknownError(gone), exceptions.CommitStateUnknownException(gone)):
+        with pytest.raises(errors.CommitStateUnknownError), errors.as_ours("ns.t"):
+            raise raised
+
+
+@pytest.mark.requirement("REQ-043")
 def test_the_configuration_says_what_is_true_of_all_tables(tmp_path: Path) -> None:
     plugin = configured(
         tmp_path,

@@ -9,7 +9,7 @@ from typing import Any, Self
 import yaml
 from pydantic import AliasChoices, Field, model_validator
 
-from floe_core.models.base import Identifier, Model, Namespace
+from floe_core.models.base import Identifier, Model, Namespace, repeated
 from floe_core.models.schema import FIRST_PARTITION_FIELD_ID, PartitionSpec, SortOrder, TableSchema
 
 
@@ -92,12 +92,27 @@ class TableConfig(Model):
         text = str(source) if is_text else Path(source).read_text(encoding="utf-8")
         where = "the YAML text" if is_text else f"{source}"
         try:
-            document = yaml.safe_load(text)
-        except yaml.YAMLError as error:
+            document = yaml.load(text, _Loader)
+        except (yaml.YAMLError, RecursionError) as error:
             raise ValueError(f"{where} is no YAML: {error}") from error
         if not isinstance(document, dict):
             raise ValueError(f"{where} describes no table: it has to be keys and values, such as `namespace: flights`")
         return cls.model_validate(_completed(document))
+
+
+class _Loader(yaml.SafeLoader):
+    """Plain values, each written out: aliases can make a small file huge. And no key twice."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            where = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise yaml.YAMLError(f"an alias (*name) stands in it{where}; write it out")
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        if twice := repeated(self.construct_object(key, deep=True) for key, _ in node.value):
+            raise yaml.YAMLError(f"keys stand twice in it{node.start_mark}: {twice}")
+        return super().construct_mapping(node, deep)
 
 
 def _inner(field: Any) -> list[Any]:
