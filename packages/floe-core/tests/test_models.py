@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -206,6 +207,11 @@ def test_a_snapshot_counts_by_icebergs_names_and_by_floes() -> None:
             {"snapshot_id": 1, "timestamp_ms": 5, "operation": "append", "summary": summary, "parent_snapshot_id": 9}
         )
         assert (info.added_records, info.added_files, info.parent_id, info.parent_snapshot_id) == (7, 2, 9, 9)
+    moment = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+    timed = SnapshotInfo.model_validate({"snapshot_id": 1, "timestamp": moment, "operation": "append"})
+    assert timed.timestamp == moment
+    with pytest.raises(ValidationError, match="no time zone"):
+        SnapshotInfo.model_validate({"snapshot_id": 1, "timestamp": moment.replace(tzinfo=None), "operation": "append"})
     nothing = SnapshotInfo.model_validate({"snapshot_id": 1, "timestamp_ms": 5, "operation": "delete"})
     assert (nothing.added_records, nothing.added_files) == (0, 0)
 

@@ -23,6 +23,7 @@ from pyiceberg.typedef import EMPTY_DICT, Identifier, Properties
 from floe_iceberg.catalog import FLOE_CATALOG_IMPL, FLOE_CATALOG_TYPE, FloeCatalog, merged_properties, type_of
 from floe_iceberg.errors import InvalidArgumentError
 from floe_iceberg.foreign import refuse_foreign_io
+from floe_iceberg.schema import AnySchema, to_schema
 from floe_iceberg.secrets import CatalogProperties
 from floe_iceberg.table import FloeStagedTable, FloeStaticTable, FloeTable, state_of
 from floe_iceberg.transaction import FloeCreateTableTransaction
@@ -140,12 +141,13 @@ class AcceleratedCatalog(FloeCatalog):
     def create_table(
         self,
         identifier: str | Identifier,
-        schema: Schema | pa.Schema,
+        schema: AnySchema,
         location: str | None = None,
         partition_spec: PartitionSpec = UNPARTITIONED_PARTITION_SPEC,
         sort_order: SortOrder = UNSORTED_SORT_ORDER,
         properties: Properties = EMPTY_DICT,
     ) -> FloeTable:
+        schema = to_schema(schema, properties.get("format-version", 2))
         return self._ours(self.inner.create_table(identifier, schema, location, partition_spec, sort_order, properties))
 
     def create_table_transaction(
@@ -176,8 +178,11 @@ class AcceleratedCatalog(FloeCatalog):
     def list_tables(self, namespace: str | Identifier) -> list[Identifier]:
         return self.inner.list_tables(namespace)
 
-    def drop_table(self, identifier: str | Identifier) -> None:
-        self.inner.drop_table(identifier)
+    def drop_table(self, identifier: str | Identifier, purge_requested: bool = False, *, purge: bool = False) -> None:
+        if purge_requested or purge:
+            self.purge_table(identifier)
+        else:
+            self.inner.drop_table(identifier)
 
     def purge_table(self, identifier: str | Identifier) -> None:
         self.inner.purge_table(identifier)

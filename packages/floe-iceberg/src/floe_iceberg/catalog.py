@@ -34,6 +34,7 @@ from pyiceberg.utils.config import Config, merge_config
 import floe_engine
 from floe_iceberg.errors import InvalidArgumentError, MissingPropertyError
 from floe_iceberg.foreign import foreign_io
+from floe_iceberg.schema import AnySchema, to_schema
 from floe_iceberg.secrets import CatalogProperties, without_password
 from floe_iceberg.state import TableState
 from floe_iceberg.table import FloeStagedTable, FloeTable
@@ -231,7 +232,7 @@ class FloeCatalog(MetastoreCatalog):
     def create_table(
         self,
         identifier: str | Identifier,
-        schema: Schema | pa.Schema,
+        schema: AnySchema,
         location: str | None = None,
         partition_spec: PartitionSpec = UNPARTITIONED_PARTITION_SPEC,
         sort_order: SortOrder = UNSORTED_SORT_ORDER,
@@ -241,7 +242,7 @@ class FloeCatalog(MetastoreCatalog):
 
         Args:
             identifier: Its namespace and name.
-            schema: PyIceberg's schema, or pyarrow's.
+            schema: PyIceberg's schema or pyarrow's, floe's TableSchema, a Pydantic class, or Iceberg's JSON as a dict.
             location: Where its files go; None: below the namespace's location, else below the warehouse.
             partition_spec: What its rows are grouped by.
             sort_order: How rows within its files are sorted.
@@ -255,6 +256,7 @@ class FloeCatalog(MetastoreCatalog):
             NoSuchNamespaceError: Its namespace is not.
             InvalidArgumentError: The schema, the partitioning or a property cannot be.
         """
+        schema = to_schema(schema, _format_version(_TableProperties.validate_python(properties)))
         new_table = self._new_table(identifier, schema, location, partition_spec, sort_order, properties)
         return self._table(self.handle.create_table(*new_table))
 
@@ -353,12 +355,15 @@ class FloeCatalog(MetastoreCatalog):
         """
         return [tuple(levels) for levels in self.handle.list_tables(self._levels(namespace, NoSuchNamespaceError))]
 
-    def drop_table(self, identifier: str | Identifier) -> None:
-        """Forget a table. Its files stay.
+    def drop_table(self, identifier: str | Identifier, purge_requested: bool = False, *, purge: bool = False) -> None:
+        """Forget a table. Its files stay, unless one of the two names of ``purge_table`` is said.
 
         Raises:
             NoSuchTableError: There is none of that name.
         """
+        if purge_requested or purge:
+            self.purge_table(identifier)
+            return
         self.handle.drop_table(self._table_levels(identifier))
 
     def purge_table(self, identifier: str | Identifier) -> None:

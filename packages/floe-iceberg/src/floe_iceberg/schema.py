@@ -19,7 +19,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import count, pairwise
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, cast, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, Union, cast, get_args, get_origin
 
 from pydantic import AwareDatetime, BaseModel, NaiveDatetime
 from pydantic import ValidationError as PydanticValidationError
@@ -205,9 +205,33 @@ def _of_element(field: NestedField) -> dict[str, Any]:
     return {"field_id": field.field_id, "required": field.required, **_of_type(field.field_type)}
 
 
-def table_config(
-    identifier: str, schema: type[BaseModel] | Schema | pa.Schema, *, format_version: int = 2, **others: Any
-) -> TableConfig:
+AnySchema: TypeAlias = "Schema | pa.Schema | TableSchema | type[BaseModel] | Mapping[str, Any]"
+"""What says what a table's columns are; a mapping as Iceberg's JSON does."""
+
+
+def to_schema(schema: AnySchema, format_version: Any = 2) -> Schema | pa.Schema:
+    """The columns as PyIceberg has them; a schema of its own, or of Arrow's, as it is.
+
+    >>> to_schema({"type": "struct", "fields": [{"id": 1, "name": "carrier", "type": "string", "required": False}]})
+    Schema(NestedField(field_id=1, name='carrier', field_type=StringType(), required=False), schema_id=0, \
+identifier_field_ids=[])
+
+    Raises:
+        InvalidArgumentError: A column's type has no counterpart, or the mapping is no schema.
+    """
+    if isinstance(schema, TableSchema):
+        return to_pyiceberg_schema(schema)
+    if isinstance(schema, type):
+        return schema_of_model(schema, int(format_version))
+    if isinstance(schema, Mapping):
+        try:
+            return Schema.model_validate(dict(schema))
+        except PydanticValidationError as error:
+            raise InvalidArgumentError(f"the mapping is no schema as Iceberg's JSON has it: {error}") from error
+    return schema
+
+
+def table_config(identifier: str, schema: AnySchema, *, format_version: int = 2, **others: Any) -> TableConfig:
     """A table to be made, whose columns a Pydantic model, or a schema of PyIceberg's or Arrow's, describes.
 
     >>> class Flight(BaseModel):
@@ -230,11 +254,8 @@ def table_config(
     namespace, dot, name = identifier.rpartition(".")
     if not dot:
         raise InvalidArgumentError(f"{identifier} has no namespace: write namespace.{identifier}")
-    if isinstance(schema, type):
-        columns = schema_of_model(schema, format_version)
-    else:
-        version: Any = format_version
-        columns = assign_fresh_schema_ids(Catalog._convert_schema_if_needed(schema, version))
+    version: Any = format_version
+    columns = assign_fresh_schema_ids(Catalog._convert_schema_if_needed(to_schema(schema, version), version))
     properties = dict(others.pop("properties", {}))
     if format_version != 2:
         properties.setdefault("format-version", str(format_version))

@@ -217,6 +217,27 @@ def test_a_pydantic_class_is_a_table(tmp_path: Path) -> None:
 
 
 @pytest.mark.requirement("REQ-043")
+def test_catalogs_take_every_kind_of_schema_and_both_names_of_a_purge(plugin: IcebergStoragePlugin) -> None:
+    class Row(BaseModel):
+        id: int
+
+    plugin.create_table(CONFIG)  # and its namespace
+    catalog = plugin.catalog
+    if not isinstance(catalog, Catalog):
+        return
+    fields = [{"id": 1, "name": "id", "type": "long", "required": True}]
+    for number, schema in enumerate(
+        [Row, CONFIG.table_schema, {"type": "struct", "fields": fields}, pa.schema([pa.field("id", pa.int64(), False)])]
+    ):
+        table: Any = catalog.create_table(f"ns.n{number}", schema)
+        assert table.schema().find_field("id").required
+        catalog.drop_table(f"ns.n{number}", **({"purge": True} if number % 2 else {"purge_requested": True}))
+        assert not Path(table.metadata_location.removeprefix("file://")).exists()
+    with pytest.raises(errors.ValidationError, match="no schema as Iceberg's JSON has it"):
+        catalog.create_table("ns.wrong", {"fields": [{"field_id": 1}]})
+
+
+@pytest.mark.requirement("REQ-043")
 def test_types_of_format_version_3(tmp_path: Path) -> None:
     plugin = configured(tmp_path)
     config = TableConfig.from_yaml(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from enum import StrEnum
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import AliasChoices, Field, model_validator
+from pydantic import AliasChoices, BeforeValidator, Field, model_validator
 
 from floe_core.models.base import Model
 
@@ -74,6 +75,14 @@ class WriteConfig(Model):
         return self
 
 
+def _milliseconds(moment: Any) -> Any:
+    if not isinstance(moment, dt.datetime):
+        return moment
+    if moment.tzinfo is None:
+        raise ValueError(f"{moment} has no time zone, so it is no moment: add one, such as UTC")
+    return (moment - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(milliseconds=1)
+
+
 class SnapshotInfo(Model):
     """A state that a table had, or has.
 
@@ -82,10 +91,19 @@ class SnapshotInfo(Model):
     """
 
     snapshot_id: int
-    timestamp_ms: int = Field(ge=0, description="When it was committed, as Unix time in milliseconds.")
+    timestamp_ms: Annotated[int, BeforeValidator(_milliseconds)] = Field(
+        ge=0,
+        validation_alias=AliasChoices("timestamp_ms", "timestamp"),
+        description="When it was committed, as Unix time in milliseconds, or as a time with a time zone.",
+    )
     operation: OperationType
     summary: dict[str, str] = Field(default_factory=dict)
     parent_id: int | None = Field(default=None, validation_alias=AliasChoices("parent_id", "parent_snapshot_id"))
+
+    @property
+    def timestamp(self) -> dt.datetime:
+        """When it was committed."""
+        return dt.datetime.fromtimestamp(self.timestamp_ms / 1000, dt.UTC)
 
     @property
     def parent_snapshot_id(self) -> int | None:
