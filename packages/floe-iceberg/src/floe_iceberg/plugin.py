@@ -284,7 +284,7 @@ class IcebergStoragePlugin(StoragePlugin):
         """Whether there is such a table: that the catalog has it, not that its metadata can be read."""
         self._check_identifier(identifier)
         try:
-            with as_ours(identifier):
+            with operation("lifecycle.table_exists", identifier, operation="exists"), as_ours(identifier):
                 return self._registered().table_exists(identifier)
         except StaleTableMetadataError:  # of a catalog that looks for it by loading it
             return True
@@ -369,7 +369,7 @@ class IcebergStoragePlugin(StoragePlugin):
         columns: Sequence[str] | None = None,
         snapshot_id: int | None = None,
     ) -> FloeScan:
-        """A table's rows, as a scan, which is an Arrow stream and more.
+        """A table's rows, as a scan, which is an Arrow stream and more. Nothing is read before somebody reads it.
 
         Raises:
             SnapshotNotFoundError: There is no such snapshot.
@@ -378,7 +378,10 @@ class IcebergStoragePlugin(StoragePlugin):
         floe_table = self._as_floe(table)
         self._check_snapshot(floe_table, snapshot_id)
         selected = ("*",) if columns is None else tuple(columns)
-        with as_ours(floe_table._full_name):
+        name = floe_table._full_name
+        with operation("read_data", name) as span, as_ours(name):
+            if snapshot_id is not None:
+                span.set_attribute("iceberg.snapshot.id", snapshot_id)
             scan = floe_table.scan(row_filter or ALWAYS_TRUE, selected, snapshot_id=snapshot_id)
             if columns is not None:
                 scan.projection()  # says of a column that it is not there

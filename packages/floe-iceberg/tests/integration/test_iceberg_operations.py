@@ -169,6 +169,8 @@ def test_every_operation_is_a_span_with_floes_names(storage: StorageConnection, 
     for number in range(5):
         table = plugin.append(table, rows((number, "x"), (number + 10, "y")))
     plugin.list_snapshots(table)
+    plugin.read(table)
+    assert plugin.table_exists(name)
     plugin.evolve_schema(table, [SchemaChange.model_validate({"change_type": "make_optional", "source_column": "id"})])
     plugin.rollback_to_snapshot(table, plugin.create_snapshot(table, "now").snapshot_id)
     plugin.compact_table(table)
@@ -183,6 +185,8 @@ def test_every_operation_is_a_span_with_floes_names(storage: StorageConnection, 
         "iceberg.write_data": {"write.mode": "append", "commit.strategy": "fast_append", "iceberg.records.added": 2},
         "iceberg.delete_data": {"iceberg.records.removed": 10, "iceberg.records.added": 9},
         "iceberg.schema.evolve_schema": {"operation": "evolve_schema", "changes.count": 1},
+        "iceberg.lifecycle.table_exists": {"operation": "exists"},
+        "iceberg.read_data": {},
         "iceberg.snapshot.list_snapshots": {},
         "iceberg.snapshot.create_snapshot": {},
         "iceberg.snapshot.rollback": {},
