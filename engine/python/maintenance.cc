@@ -15,6 +15,7 @@
 
 #include "floe/maintenance/expire_snapshots.h"
 #include "floe/maintenance/orphan_files.h"
+#include "floe/maintenance/partition_stats.h"
 #include "floe/maintenance/rewrite_data_files.h"
 #include "floe/maintenance/rewrite_manifests.h"
 #include "floe/naming.h"
@@ -126,6 +127,15 @@ nb::tuple rewrite_manifests(const Table& table, std::optional<int32_t> spec_id, 
   RewriteManifestsResult result =
       interruptible(stop, [&] { return floe::rewrite_manifests(*table.catalog(), table.loaded(), options); });
   return nb::make_tuple(Table(table.catalog(), std::move(result.table)), result.rewritten, result.added);
+}
+
+nb::tuple compute_partition_stats(const Table& table, std::optional<int64_t> snapshot_id) {
+  arrow::StopSource stop;
+  const PartitionStatsOptions options{.snapshot_id = snapshot_id, .stop = stop.token()};
+  PartitionStatsResult result =
+      interruptible(stop, [&] { return floe::compute_partition_stats(*table.catalog(), table.loaded(), options); });
+  const nb::object location = result.file ? to_text(result.file->statistics_path) : nb::none();
+  return nb::make_tuple(Table(table.catalog(), std::move(result.table)), location);
 }
 
 nb::bytes to_python(const std::string& bytes) { return nb::bytes(bytes.data(), bytes.size()); }
@@ -271,6 +281,9 @@ void bind_maintenance(nb::module_& m) {
         nb::arg("branch") = std::string(kMainBranch), nb::arg("snapshot_properties") = Properties(),
         "Writes the manifests of a branch anew, by partition. The table afterwards, and how many were replaced and "
         "made.");
+  m.def("compute_partition_stats", &compute_partition_stats, nb::arg("table"), nb::kw_only(),
+        nb::arg("snapshot_id") = nb::none(),
+        "Writes and commits the statistics of a snapshot's partitions. The table afterwards, and where they are.");
 }
 
 }  // namespace floe::python

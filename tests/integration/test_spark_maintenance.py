@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
@@ -159,4 +160,55 @@ def test_manifests_of_sparks(spark: Spark, ours: FloeCatalog, ns: str) -> None:
     table.maintenance.rewrite_manifests()
     assert agree_on(spark, table, *LINEAGE) == lineage
     spark.sql(f"UPDATE {name} SET part = 'p9' WHERE id = 102")
+    agree(spark, table)
+
+
+def partition_stats(location: str | None) -> list[dict[str, object]]:
+    assert location is not None
+    return pq.read_table("/" + location.removeprefix("file:").lstrip("/")).to_pylist()  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_both_compute_the_same_partition_statistics(spark: Spark, ours: FloeCatalog, ns: str, version: int) -> None:
+    table = ours_with_history(ours, f"{ns}.partition_stats", version)
+    table.update_spec().add_field("id", "bucket[2]").commit()
+    table.append(rows(300, 310))
+    ours.register_table(f"{ns}.partition_stats_copy", table.metadata_location)
+    computed = partition_stats(table.maintenance.compute_partition_stats().partition_statistics_file)
+    [theirs] = spark.sql(f"CALL floe.system.compute_partition_stats(table => '{ns}.partition_stats_copy')")
+    expected = partition_stats(theirs["partition_statistics_file"])
+    assert [list(row) for row in computed] == [list(row) for row in expected]
+    assert any(row["position_delete_record_count"] for row in computed)
+    for row in computed:
+        row["total_record_count"] = None  # Java leaves it out
+    # Neither orders what is of one partition in several specs.
+    assert sorted(computed, key=repr) == sorted(expected, key=repr)
+    assert [row["partition"] for row in computed] == [row["partition"] for row in expected]
+
+
+@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.parametrize("format", ["parquet", "avro"])
+def test_spark_goes_on_from_our_partition_statistics(
+    spark: Spark, ours: FloeCatalog, ns: str, version: int, format: str
+) -> None:
+    name = f"{ns}.partition_stats_{format}"
+    properties = {"format-version": str(version), "write.format.default": format}
+    table = ours.create_table(name, schema=SCHEMA, partition_spec=SPEC, properties=properties)
+    table.append(rows(0, 30))
+    location = table.maintenance.compute_partition_stats().partition_statistics_file
+    assert location is not None
+    assert location.endswith(format)
+    spark.sql(f"ALTER TABLE {name} SET TBLPROPERTIES ('write.format.default' = 'parquet')")
+    spark.sql(f"INSERT INTO {name} VALUES (100, 'p1'), (101, 'p1')")
+    [theirs] = spark.sql(f"CALL floe.system.compute_partition_stats(table => '{name}')")
+    found = {row["partition"]["part"]: row for row in partition_stats(theirs["partition_statistics_file"])}  # type: ignore[index]
+    assert {part: row["data_record_count"] for part, row in found.items()} == {"p0": 10, "p1": 12, "p2": 10}
+    # Java computes no total: it has read ours.
+    assert found["p0"]["total_record_count"] == 10
+    table.refresh()
+    assert table.maintenance.compute_partition_stats().partition_statistics_file == theirs["partition_statistics_file"]
+    # Expiry takes ours with its snapshot, and leaves theirs.
+    table.maintenance.expire_snapshots(older_than=EVER)
+    assert not Path("/" + location.removeprefix("file:").lstrip("/")).exists()
+    assert partition_stats(theirs["partition_statistics_file"])
     agree(spark, table)

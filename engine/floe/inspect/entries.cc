@@ -9,6 +9,7 @@
 
 #include "floe/arrow_status.h"
 #include "floe/inspect/metadata_table.h"
+#include "floe/scan/metadata_columns.h"
 
 namespace floe {
 namespace {

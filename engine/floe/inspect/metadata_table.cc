@@ -5,14 +5,12 @@
 
 #include <deque>
 #include <optional>
-#include <set>
 #include <utility>
 
 #include "floe/arrow_compute.h"
 #include "floe/arrow_status.h"
 #include "floe/file/arrow_schema.h"
 #include "floe/read_ahead.h"
-#include "floe/scan/metadata_columns.h"
 
 namespace floe {
 namespace {
@@ -101,25 +99,6 @@ class OrderedReader final : public arrow::RecordBatchReader {
 };
 
 }  // namespace
-
-Type union_partition_type(const TableMetadata& table) {
-  const Schema& schema = *current_schema(table);
-  std::set<int32_t> active;
-  for (const PartitionSpec& spec : table.partition_specs) {
-    for (const PartitionField& field : spec.fields) {
-      const auto& ids = field.source_ids;
-      if (std::all_of(ids.begin(), ids.end(), [&](int32_t id) { return find_field(schema, id) != nullptr; })) {
-        active.insert(field.field_id);
-      }
-    }
-  }
-  const Field all = *metadata_column(table, schema, "_partition");
-  std::vector<Field> fields;
-  for (const Field& field : *all.type.children) {
-    if (active.contains(field.id)) fields.push_back(field);
-  }
-  return struct_type(std::move(fields));
-}
 
 BatchReaderPtr read_in_order(const InspectionPtr& inspection, size_t n, std::function<BatchStream(size_t)> open) {
   initialize_compute();

@@ -46,9 +46,6 @@ std::vector<MetadataTable> entry_tables();      // entries and files
 std::vector<MetadataTable> partition_tables();  // partitions
 std::vector<MetadataTable> delete_tables();     // position_deletes
 
-// The type of partitions of any spec: a struct of the fields of all of them whose columns the current schema has.
-Type union_partition_type(const TableMetadata& table);
-
 // Reads sources 0, ..., n - 1 in parallel, some of each at a time, and gives their batches in order. `open` and what it
 // gives are called on any thread; a source's batches by one at a time.
 BatchReaderPtr read_in_order(const InspectionPtr& inspection, size_t n, std::function<BatchStream(size_t)> open);

@@ -181,19 +181,56 @@ TEST_F(ExpireSnapshots, CountDeleteFilesByKindAndDeletionVectorsByTheirFile) {
   EXPECT_EQ(memory_->locations(), reachable());
 }
 
-TEST_F(ExpireSnapshots, RemoveFilesOfStatistics) {
+TEST_F(ExpireSnapshots, RemoveTheirFilesOfStatisticsAndNoOthers) {
   begin();
   const int64_t first = append("a"), second = append("b");
-  for (const char* name : {"s1", "s2", "p1", "shared"}) io_->write(name, "x");
+  for (const char* name : {"s1", "s2", "p1", "p2", "nobodys"}) io_->write(name, "x");
   change([&](Transaction& t) {
     t.add(TableCommit{.requirements = {},
                       .updates = {SetStatistics{{.snapshot_id = first, .statistics_path = "s1"}},
-                                  SetStatistics{{.snapshot_id = second, .statistics_path = "shared"}},
-                                  SetPartitionStatistics{{.snapshot_id = first, .statistics_path = "shared"}}}});
+                                  SetStatistics{{.snapshot_id = second, .statistics_path = "s2"}},
+                                  SetPartitionStatistics{{.snapshot_id = first, .statistics_path = "p1"}},
+                                  SetPartitionStatistics{{.snapshot_id = second, .statistics_path = "p2"}}}});
   });
-  EXPECT_EQ(expire().files.of(FileKind::kStatistics), 1);
+  EXPECT_EQ(expire({.older_than_ms = INT64_MAX, .dry_run = true}).files.of(FileKind::kStatistics), 2);
+  EXPECT_EQ(expire().files.of(FileKind::kStatistics), 2);
   EXPECT_FALSE(io_->exists("s1"));
-  EXPECT_TRUE(io_->exists("shared"));
+  EXPECT_FALSE(io_->exists("p1"));
+  for (const char* name : {"s2", "p2", "nobodys"}) EXPECT_TRUE(io_->exists(name)) << name;
+  ASSERT_EQ(table().statistics.size(), 1);
+  EXPECT_EQ(table().statistics[0].snapshot_id, second);
+  ASSERT_EQ(table().partition_statistics.size(), 1);
+  EXPECT_EQ(table().partition_statistics[0].snapshot_id, second);
+}
+
+TEST_F(ExpireSnapshots, KeepStatisticsThatAKeptSnapshotHasToo) {
+  begin();
+  const int64_t first = append("a"), second = append("b");
+  for (const char* name : {"s", "p"}) io_->write(name, "x");
+  change([&](Transaction& t) {
+    t.add(TableCommit{.requirements = {},
+                      .updates = {SetStatistics{{.snapshot_id = first, .statistics_path = "s"}},
+                                  SetStatistics{{.snapshot_id = second, .statistics_path = "s"}},
+                                  SetPartitionStatistics{{.snapshot_id = first, .statistics_path = "p"}},
+                                  SetPartitionStatistics{{.snapshot_id = second, .statistics_path = "file:p"}}}});
+  });
+  EXPECT_EQ(expire().files.of(FileKind::kStatistics), 0);
+  EXPECT_TRUE(io_->exists("s"));
+  EXPECT_TRUE(io_->exists("p"));
+}
+
+TEST_F(ExpireSnapshots, RemoveNoStatisticsIfTheyLeaveTheFiles) {
+  begin();
+  const int64_t first = append("a");
+  append("b");
+  io_->write("p1", "x");
+  change([&](Transaction& t) {
+    t.add(TableCommit{.requirements = {},
+                      .updates = {SetPartitionStatistics{{.snapshot_id = first, .statistics_path = "p1"}}}});
+  });
+  expire({.older_than_ms = INT64_MAX, .delete_files = false});
+  EXPECT_TRUE(io_->exists("p1"));
+  EXPECT_TRUE(table().partition_statistics.empty());
 }
 
 // The same file under two spellings, as tables that moved have it.

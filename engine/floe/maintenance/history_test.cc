@@ -115,16 +115,26 @@ class Histories : public MaintenanceTest, public testing::WithParamInterface<int
   void add_statistics() {
     const Snapshot* of = any_snapshot();
     if (!of) return;
-    StatisticsFile made{.snapshot_id = of->snapshot_id,
-                        .statistics_path = (folder_ / "t/metadata/s").string() + std::to_string(files_++)};
-    io_->write(made.statistics_path, "x");
-    // Of a snapshot that goes at the same time, nobody sees that they were there.
-    if (is_meanwhile_) orphans_.insert(made.statistics_path);
-    // What it takes the place of is nobody's any more.
-    for (const StatisticsFile& before : table().statistics) {
-      if (before.snapshot_id == made.snapshot_id) orphans_.insert(before.statistics_path);
+    const int64_t id = of->snapshot_id;
+    const std::string path = (folder_ / "t/metadata/s").string() + std::to_string(files_++);
+    if (below(2) == 0) {
+      add_statistics(table().statistics, id, path, SetStatistics{{.snapshot_id = id, .statistics_path = path}});
+    } else {
+      add_statistics(table().partition_statistics, id, path,
+                     SetPartitionStatistics{{.snapshot_id = id, .statistics_path = path}});
     }
-    change([&](Transaction& t) { t.add(TableCommit{.requirements = {}, .updates = {SetStatistics{made}}}); });
+  }
+  template <typename File>
+  void add_statistics(const std::vector<File>& before, int64_t snapshot_id, const std::string& path,
+                      const TableUpdate& update) {
+    io_->write(path, "x");
+    // Of a snapshot that goes at the same time, nobody sees that they were there.
+    if (is_meanwhile_) orphans_.insert(path);
+    // What it takes the place of is nobody's any more.
+    for (const File& file : before) {
+      if (file.snapshot_id == snapshot_id) orphans_.insert(file.statistics_path);
+    }
+    change([&](Transaction& t) { t.add(TableCommit{.requirements = {}, .updates = {update}}); });
   }
 
   void happen() {
@@ -179,6 +189,7 @@ class Histories : public MaintenanceTest, public testing::WithParamInterface<int
       needed.insert(found.begin(), found.end());
     }
     for (const StatisticsFile& file : table().statistics) needed.insert(file.statistics_path);
+    for (const auto& file : table().partition_statistics) needed.insert(file.statistics_path);
     for (const auto& [name, ref] : table().refs) EXPECT_NE(snapshot_by_id(table(), ref.snapshot_id), nullptr) << name;
     if (!is_all) return;
     std::erase_if(there, [&](const std::string& file) { return orphans_.contains(file) && !needed.contains(file); });

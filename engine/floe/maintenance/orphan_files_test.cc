@@ -74,6 +74,9 @@ TEST_F(OrphanFiles, AreNotWhatMetadataFilesAndStatisticsAre) {
   metadata.partition_statistics.push_back({.snapshot_id = id, .statistics_path = path("metadata/p.parquet")});
   hold(metadata);
   EXPECT_THAT(remove({.dry_run = true}).locations, ElementsAre(path("metadata/v2.metadata.json")));
+  for (const char* name : {"metadata/old.puffin", "metadata/old.parquet"}) put(name);  // replaced by those
+  EXPECT_EQ(remove().removed, 3);
+  for (const char* name : {"metadata/s.puffin", "metadata/p.parquet"}) EXPECT_TRUE(io_->exists(path(name))) << name;
 }
 
 TEST_F(OrphanFiles, YoungerThanTheGuardStay) {

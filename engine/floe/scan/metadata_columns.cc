@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "floe/spec/metadata_columns.h"
 
@@ -50,6 +51,25 @@ std::optional<Field> metadata_column(const TableMetadata& table, const Schema& s
   if (partition.name != name) return std::nullopt;
   partition.type = all_partitions_type(table, schema);
   return partition;
+}
+
+Type union_partition_type(const TableMetadata& table) {
+  const Schema& schema = *current_schema(table);
+  std::set<int32_t> active;
+  for (const PartitionSpec& spec : table.partition_specs) {
+    for (const PartitionField& field : spec.fields) {
+      const auto& ids = field.source_ids;
+      if (std::all_of(ids.begin(), ids.end(), [&](int32_t id) { return find_field(schema, id) != nullptr; })) {
+        active.insert(field.field_id);
+      }
+    }
+  }
+  const Field all = *metadata_column(table, schema, "_partition");
+  std::vector<Field> fields;
+  for (const Field& field : *all.type.children) {
+    if (active.contains(field.id)) fields.push_back(field);
+  }
+  return struct_type(std::move(fields));
 }
 
 Value partition_struct(const Manifest& manifest, const std::vector<Value>& partition, const Type& type) {

@@ -16,7 +16,11 @@ namespace floe {
 // is a struct of the partition fields of all the table's specs, by their ids.
 std::optional<Field> metadata_column(const TableMetadata& table, const Schema& schema, std::string_view name);
 
-// A partition (partition_values) as a value of `type`, the struct of `_partition`: null for fields that its spec lacks.
+// The type of partitions of any spec in metadata tables and statistics: `_partition`'s, but of the fields whose columns
+// the current schema has.
+Type union_partition_type(const TableMetadata& table);
+
+// A partition (partition_values) as a value of `type`, one of these structs: null for fields that its spec lacks.
 Value partition_struct(const Manifest& manifest, const std::vector<Value>& partition, const Type& type);
 
 }  // namespace floe

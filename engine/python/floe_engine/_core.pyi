@@ -864,3 +864,14 @@ def rewrite_manifests(
     Returns:
         The table afterwards, and how many manifests were replaced and made.
     """
+
+def compute_partition_stats(table: Table, *, snapshot_id: int | None = None) -> tuple[Table, str | None]:
+    """Writes and commits the statistics of a snapshot's partitions; default: of the current one.
+
+    Returns:
+        The table afterwards, and where the file is: None if the snapshot has no files.
+
+    Raises:
+        InvalidArgument: The table is not partitioned.
+        NotFound: It has no such snapshot.
+    """

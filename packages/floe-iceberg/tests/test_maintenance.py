@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from pyiceberg.table.maintenance import MaintenanceTable
 from pyiceberg.table.snapshots import Operation
@@ -259,3 +260,42 @@ def test_manifests_of_what_is_not_there(table: FloeTable) -> None:
         table.maintenance.rewrite_manifests(spec_id=7)
     with pytest.raises(NotFoundError, match="no branch nowhere"):
         table.maintenance.rewrite_manifests(branch="nowhere")
+
+
+# --- statistics ---
+
+
+def test_partition_statistics_are_there_until_their_snapshot_expires(table: FloeTable) -> None:
+    with pytest.raises(InvalidArgumentError, match="not partitioned"):
+        table.maintenance.compute_partition_stats()
+    table.update_spec().add_identity("day").commit()
+    table.append(rows(range(30, 33), day=7))
+    of = table.current_snapshot()
+    assert of is not None
+    result = table.maintenance.compute_partition_stats()
+    assert [file.snapshot_id for file in table.metadata.partition_statistics] == [of.snapshot_id]
+    path = table.metadata.partition_statistics[0].statistics_path
+    assert result.partition_statistics_file == path
+    assert result.to_arrow()["partition_statistics_file"].to_pylist() == [path]
+    file = Path(path.removeprefix("file://"))
+    assert file.stat().st_size == table.metadata.partition_statistics[0].file_size_in_bytes
+    found = pq.read_table(file).to_pylist()
+    assert [(row["partition"]["day"], row["spec_id"], row["data_record_count"]) for row in found] == [
+        (None, 0, 4),
+        (7, 1, 3),
+    ]
+    assert table.maintenance.compute_partition_stats() == result
+    table.append(rows(range(40, 41)))
+    table.maintenance.expire_snapshots(older_than=EVER)
+    assert not file.exists()
+    assert table.metadata.partition_statistics == []
+
+
+def test_partition_statistics_of_snapshots(table: FloeTable) -> None:
+    table.update_spec().add_identity("day").commit()
+    first = table.snapshots()[0].snapshot_id
+    result = table.maintenance.compute_partition_stats(snapshot_id=first)
+    assert result.partition_statistics_file is not None
+    assert pq.read_table(result.partition_statistics_file.removeprefix("file://"))["data_file_count"].to_pylist() == [1]
+    with pytest.raises(NotFoundError, match="no snapshot 7"):
+        table.maintenance.compute_partition_stats(snapshot_id=7)

@@ -175,6 +175,22 @@ class RewriteManifestsResult:
         return pa.table({name: [value] for name, value in vars(self).items()})
 
 
+@dataclass(frozen=True)
+class ComputePartitionStatsResult:
+    """The statistics of a snapshot's partitions, as Spark's procedure gives them.
+
+    Attributes:
+        partition_statistics_file: Where they are; None if the snapshot has no files.
+    """
+
+    partition_statistics_file: str | None
+
+    def to_arrow(self) -> pa.Table:
+        """A table of one row, or none."""
+        paths = [] if self.partition_statistics_file is None else [self.partition_statistics_file]
+        return pa.table({"partition_statistics_file": pa.array(paths, pa.string())})
+
+
 class FloeExpireSnapshots(ExpireSnapshots):
     """PyIceberg's builder: the snapshots that are named go, and no others.
 
@@ -528,6 +544,30 @@ class FloeMaintenance(MaintenanceTable):
             )
             self.tbl._move_to(TableState(self.tbl.catalog, self.tbl.name(), handle), since)
         return RewriteManifestsResult(rewritten, added)
+
+    def compute_partition_stats(self, *, snapshot_id: int | None = None) -> ComputePartitionStatsResult:
+        """Sum up the rows, files, bytes and deletes of each partition into a file that the table's metadata mentions.
+
+        Planners of other engines use it. From manifests alone: no data is read. What a snapshot has already is not
+        computed again. Expiry removes the file with its snapshot. The table moves to its current state.
+
+        Args:
+            snapshot_id: The snapshot; default: the current one.
+
+        Example:
+            >>> table.maintenance.compute_partition_stats()  # doctest: +SKIP
+            ComputePartitionStatsResult(partition_statistics_file='file:///…/metadata/partition-stats-….parquet')
+
+        Raises:
+            InvalidArgumentError: The table is not partitioned.
+            NotFoundError: It has no such snapshot.
+            CommitFailedError: Other writers were first, again and again.
+        """
+        since = self.tbl._state
+        with operation("compute_partition_stats", self.tbl._full_name):
+            handle, location = floe_engine.compute_partition_stats(since.writer, snapshot_id=snapshot_id)
+            self.tbl._move_to(TableState(self.tbl.catalog, self.tbl.name(), handle), since)
+        return ComputePartitionStatsResult(location)
 
 
 def _files(listed: list[tuple[str, str, int]]) -> pa.Table:
