@@ -28,7 +28,7 @@ from floe_core.models import (
     WriteMode,
 )
 from floe_core.models.base import ModelWithSecrets
-from floe_core.plugin_errors import CatalogUnavailableError, PluginConfigurationError
+from floe_core.plugin_errors import CatalogUnavailableError, NotSupportedError, PluginConfigurationError
 from floe_core.plugin_metadata import HealthState, HealthStatus
 from floe_core.plugins.catalog import CatalogPlugin
 from floe_core.plugins.lifecycle import DEFAULT_HEALTH_CHECK_TIMEOUT, timing, within
@@ -119,7 +119,7 @@ class IcebergStoragePlugin(StoragePlugin):
             raise self._unusable("catalog", "give a catalog or the configuration of one, not both")
         if catalog is not None and not isinstance(catalog, Catalog) and not _has(catalog, "connect", "name"):
             raise self._unusable("catalog", f"{type(catalog).__name__} is no PyIceberg catalog and no CatalogPlugin")
-        if store is not None and not _has(store, "get_pyiceberg_catalog_config", "get_warehouse_uri", "name"):
+        if store is not None and not _has(store, "get_pyiceberg_fileio", "name"):
             raise self._unusable("store", f"{type(store).__name__} is no ObjectStorePlugin")
         self._given = catalog
         self._store = store
@@ -180,23 +180,23 @@ class IcebergStoragePlugin(StoragePlugin):
 
     def _registered(self) -> Registration:
         if self._registration is None:
-            access = {} if self._store is None else self._store.get_pyiceberg_catalog_config()
             try:
                 properties = self.config.catalog.to_pyiceberg_properties()
             except LookupError as error:
                 raise self._unusable("catalog", str(error)) from None
-            opened = self._open({**access, **properties})
+            opened = self._open(_access(self._store), properties)
             with _OPENING:  # of two threads that opened it, one is second
                 self._registration = self._registration or opened
         return self._registration
 
-    def _open(self, properties: dict[str, str]) -> Registration:
+    def _open(self, access: dict[str, str], properties: dict[str, str]) -> Registration:
         def connect() -> Registration:
-            catalog = self._given or load_catalog(self.config.catalog.name, **properties)
-            return registration_of(catalog, {**properties, **self._connect_with})
+            catalog = self._given or load_catalog(self.config.catalog.name, **{**access, **properties})
+            return registration_of(catalog, access, {**properties, **self._connect_with})
 
         try:
-            return within(self.config.connect_timeout_seconds, connect)
+            opened = within(self.config.connect_timeout_seconds, connect)
+            return connect() if _is_of_one_thread(opened.catalog) else opened
         except Exception as error:
             if not is_out_of_reach(error):
                 raise
@@ -586,7 +586,11 @@ class IcebergStoragePlugin(StoragePlugin):
         for what, ask in (("catalog", self._touch_catalog), ("store", self._touch_store)):
             left = limit - (time.monotonic() - started)
             try:
-                within(max(left, 0.001) if asked else limit, ask)
+                known = self._given if self._registration is None else self._registration.catalog
+                if what == "catalog" and _is_of_one_thread(known):
+                    ask()
+                else:
+                    within(max(left, 0.001) if asked else limit, ask)
                 asked[what] = "ok"
             except Exception as error:
                 # TimeoutError included. The message of an engine's error carries no secret; that of another might.
@@ -603,14 +607,33 @@ class IcebergStoragePlugin(StoragePlugin):
 
     def _touch_store(self) -> None:
         if self._store is not None:
-            if not self._store.validate_credentials():
+            try:
+                lets_in = self._store.validate_credentials()
+            except (AttributeError, NotSupportedError):  # of a plugin that cannot ask
+                _look(self._store.get_pyiceberg_fileio(), self._store.get_warehouse_uri("health"))
+                return
+            if not lets_in:
                 raise PermissionError("the store refuses the credentials")
             return
         catalog = self.catalog
         warehouse = catalog.properties.get("warehouse", "") if isinstance(catalog, Catalog) else ""
         if "://" in warehouse:  # of a REST catalog it may be no place, but a name
-            io = catalog._load_file_io(location=warehouse)
-            io.new_input(f"{warehouse.rstrip('/')}/{_HEALTH_FILE}").exists()
+            _look(catalog._load_file_io(location=warehouse), warehouse)
+
+
+def _is_of_one_thread(catalog: Any) -> bool:
+    """Whether it is on a SQLite in memory, of which with PyIceberg every thread has one of its own."""
+    return isinstance(catalog, Catalog) and ":memory:" in catalog.properties.get("uri", "")
+
+
+def _access(store: ObjectStorePlugin | None) -> dict[str, str]:
+    """The properties by which catalogs and the engine reach a store; of a plugin that says none, none."""
+    return {} if store is None else dict(getattr(store, "get_pyiceberg_catalog_config", dict)())
+
+
+def _look(io: Any, warehouse: str) -> None:
+    """Ask a store for a file that is not there."""
+    io.new_input(f"{warehouse.rstrip('/')}/{_HEALTH_FILE}").exists()
 
 
 def _has(plugin: object, *names: str) -> bool:

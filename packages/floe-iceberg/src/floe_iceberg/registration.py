@@ -18,6 +18,7 @@ from floe_core.plugin_errors import ConflictError, NotFoundError, PluginError
 from floe_core.plugins.catalog import CatalogPlugin
 from floe_iceberg.accelerated import AcceleratedCatalog, accelerate
 from floe_iceberg.catalog import FloeCatalog
+from floe_iceberg.secrets import CatalogProperties
 from floe_iceberg.table import FloeTable, state_of
 
 
@@ -62,8 +63,10 @@ class Registration(Protocol):
 class PyIcebergRegistration:
     """A PyIceberg catalog, ours among them. The engine does the work in any of them."""
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Catalog, access: Mapping[str, str]) -> None:
         self.catalog = accelerate(catalog)
+        if isinstance(self.catalog, AcceleratedCatalog):  # whose properties are a copy
+            self.catalog.properties = CatalogProperties({**access, **self.catalog.properties})
 
     @property
     def decides_locations(self) -> bool:
@@ -197,23 +200,30 @@ class _PluginsOwnLoading(AcceleratedCatalog):
         return FloeTable.of(state_of(table, self))
 
 
-def registration_of(catalog: Catalog | CatalogPlugin, connect_with: Mapping[str, Any]) -> Registration:
+def registration_of(
+    catalog: Catalog | CatalogPlugin, access: Mapping[str, str], connect_with: Mapping[str, Any]
+) -> Registration:
     """The registration in a catalog, or in that of a catalog plugin, which is connected.
+
+    Args:
+        catalog: The catalog or the plugin.
+        access: What the engine reaches files with where the catalog says nothing about that.
+        connect_with: What the plugin is connected with, besides ``access``.
 
     Raises:
         Exception: What the plugin raises if it cannot be connected.
         PluginError: It returned nothing that tables can be loaded from.
     """
     if isinstance(catalog, Catalog):
-        return PyIcebergRegistration(catalog)
-    connected = catalog.connect(dict(connect_with))
+        return PyIcebergRegistration(catalog, access)
+    connected = catalog.connect({**access, **connect_with})
     if isinstance(connected, Catalog):
         load = getattr(catalog, "load_table_with_client_endpoint", None)
         if load is None or isinstance(connected, FloeCatalog):
-            return PyIcebergRegistration(connected)
+            return PyIcebergRegistration(connected, access)
         of_plugin = _PluginsOwnLoading.of(connected)
         of_plugin._load = load
-        return PyIcebergRegistration(of_plugin)
+        return PyIcebergRegistration(of_plugin, access)
     if not callable(getattr(connected, "load_table", None)):
         raise PluginError(f"catalog plugin {catalog.name}: connect returned a {type(connected).__name__}, no catalog")
     return PluginRegistration(catalog, connected)

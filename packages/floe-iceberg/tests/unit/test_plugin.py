@@ -530,6 +530,47 @@ def test_tables_go_to_the_store_where_the_catalog_has_no_warehouse(tmp_path: Pat
     assert table.location() == f"file://{tmp_path}/lake/warehouse/ns/t"
 
 
+class FloesOwnStore:
+    """As floe's S3 plugin is: it does not ask whether credentials do."""
+
+    name = "s3"
+
+    def __init__(self, folder: Path) -> None:
+        self._store = LocalStoragePlugin(LocalStorageConfig(path=folder))
+
+    def get_pyiceberg_fileio(self) -> Any:
+        return self._store.get_pyiceberg_fileio()
+
+    def get_warehouse_uri(self, namespace: str) -> str:
+        return self._store.get_warehouse_uri(namespace)
+
+    def get_pyiceberg_catalog_config(self) -> dict[str, str]:
+        return {"s3.region": "here", "warehouse": "elsewhere"}
+
+
+def test_a_store_that_is_floes_own(tmp_path: Path) -> None:
+    store: Any = FloesOwnStore(tmp_path)
+    catalog = InMemoryCatalog("plain", warehouse=f"file://{tmp_path}/w")
+    plugin = IcebergStoragePlugin(catalog=catalog, store=store)
+    assert plugin.health_check(timeout=30).details["store"] == "ok"
+    assert plugin.catalog.properties["s3.region"] == "here"
+    assert plugin.catalog.properties["warehouse"] == f"file://{tmp_path}/w"  # the catalog's own wins
+    assert "s3.region" not in catalog.properties
+    assert read(plugin, plugin.append(plugin.create_table(CONFIG), rows((1, "a")))) == [(1, "a")]
+    assert IcebergTableManager(PlainCatalogPlugin(tmp_path), store).fileio
+
+
+def test_a_catalog_in_memory_that_a_plugin_makes_is_the_callers(tmp_path: Path) -> None:
+    class InMemory(PlainCatalogPlugin):
+        def connect(self, config: dict[str, Any]) -> Any:
+            return InMemoryCatalog("plain", warehouse=f"file://{tmp_path}/w")
+
+    plugin = IcebergStoragePlugin(catalog=InMemory(tmp_path))
+    table = plugin.append(plugin.create_table(CONFIG), rows((1, "a")))
+    assert plugin.health_check(timeout=30).state is HealthState.HEALTHY
+    assert read(plugin, plugin.append(table, rows((2, "b")))) == [(1, "a"), (2, "b")]
+
+
 def test_operations_are_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     plugin = configured(tmp_path)
     with caplog.at_level(logging.INFO, "floe_iceberg"):
