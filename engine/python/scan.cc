@@ -308,6 +308,14 @@ Task task_from_bytes(const nb::bytes& data, const Properties& properties) {
            make_io(task.io)}};
 }
 
+nb::list projected_fields(const Plan& plan) {
+  nb::list out;
+  for (const Field& field : plan.head().projection.fields) {
+    out.append(nb::make_tuple(field.id, nb::str(field.name.data(), field.name.size())));
+  }
+  return out;
+}
+
 }  // namespace
 
 void bind_scan(nb::module_& m) {
@@ -330,6 +338,8 @@ void bind_scan(nb::module_& m) {
 
   nb::class_<Plan>(m, "Plan", "The files that a scan has to read, as an Arrow stream of one row per file.")
       .def_prop_ro("snapshot_id", [](const Plan& self) { return self.head().snapshot_id; })
+      .def_prop_ro("schema_id", [](const Plan& self) { return self.head().schema->schema_id; })
+      .def_prop_ro("projected_fields", &projected_fields, "The columns that come out: id and name.")
       .def_prop_ro("files", [](Plan& self) { return all_of(self).files(); })
       .def_prop_ro(
           "rows", [](Plan& self) { return all_of(self).rows(); }, "In the files, before the filter.")

@@ -74,6 +74,18 @@ std::shared_ptr<OpenStream> inspect(const Table& table, const std::string& name,
   return OpenStream::make(std::move(reader), std::move(stop));
 }
 
+nb::dict io_counters(const Table& table) {
+  const IoCounters& counters = table.io()->counters();
+  nb::dict out;
+  out["files_opened"] = counters.files_opened.load();
+  out["reads"] = counters.reads.load();
+  out["bytes_read"] = counters.bytes_read.load();
+  out["files_written"] = counters.files_written.load();
+  out["bytes_written"] = counters.bytes_written.load();
+  out["files_deleted"] = counters.files_deleted.load();
+  return out;
+}
+
 // Sequence numbers and times of a table do not go back. Where a commit changed neither, it still names what was before.
 bool came_before(const Table& table, const Table& other) {
   const TableMetadata &mine = table.metadata(), &theirs = other.metadata();
@@ -99,6 +111,7 @@ void bind_table(nb::module_& m) {
       .def_prop_ro("format_version", [](const Table& self) { return self.metadata().format_version; })
       .def_prop_ro("current_snapshot_id", [](const Table& self) { return self.metadata().current_snapshot_id; })
       .def_prop_ro("properties", [](const Table& self) { return self.metadata().properties; })
+      .def_prop_ro("io_counters", &io_counters)
       .def(
           "metadata_json", [](const Table& self) { return to_json(self.metadata()); }, nogil(),
           "The metadata, as the text of metadata.json.")

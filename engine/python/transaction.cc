@@ -10,6 +10,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -187,6 +188,11 @@ class TransactionHandle {
 
   void drop() { in_turn()->drop(); }
 
+  std::vector<int64_t> snapshots() {
+    const std::set<int64_t>& ids = in_turn()->snapshots();
+    return {ids.begin(), ids.end()};
+  }
+
  private:
   // The transaction, for one call at a time. Nobody waits for another one: that may be what reads this one's rows.
   class Turn {
@@ -333,6 +339,7 @@ void bind_transaction(nb::module_& m) {
       .def("create_snapshot", &TransactionHandle::create_snapshot, nb::arg("branch"), nb::arg("snapshot_properties"),
            nogil(), "A snapshot that changes no rows. Returns its id.")
       .def_prop_ro("staged", &TransactionHandle::staged, "The table with all changes so far.")
+      .def_prop_ro("snapshots", &TransactionHandle::snapshots, "Those that the changes so far make, by id.")
       .def("commit", &TransactionHandle::commit, "Commits all changes at once, with retries. Called once.")
       .def("drop", &TransactionHandle::drop, nogil(), "Gives up, unless it is over: removes all that was written.");
 }

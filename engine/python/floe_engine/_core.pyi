@@ -139,6 +139,14 @@ class Plan:
     @property
     def snapshot_id(self) -> int | None: ...
     @property
+    def schema_id(self) -> int:
+        """Of the schema that the columns are of."""
+
+    @property
+    def projected_fields(self) -> list[tuple[int, str]]:
+        """The columns that come out: id and name."""
+
+    @property
     def files(self) -> int: ...
     @property
     def rows(self) -> int:
@@ -249,6 +257,11 @@ class Table:
     @property
     def format_version(self) -> int: ...
     @property
+    def io_counters(self) -> dict[str, int]:
+        """What the store was asked to do so far: files_opened, reads, bytes_read, files_written, bytes_written,
+        files_deleted. By all tables of the catalog, unless it gives each credentials of its own."""
+
+    @property
     def current_snapshot_id(self) -> int | None: ...
     @property
     def properties(self) -> dict[str, str]: ...
@@ -321,6 +334,10 @@ class Transaction:
     """
 
     def __init__(self, table: Table) -> None: ...
+    @property
+    def snapshots(self) -> list[int]:
+        """Those that the changes so far make, by id."""
+
     def append(
         self,
         batches: Any,

@@ -22,7 +22,7 @@ from pyiceberg.typedef import EMPTY_DICT, Identifier, Properties, Record
 from pyiceberg.types import IcebergType, PrimitiveType, strtobool
 
 import floe_engine
-from floe_iceberg import expression
+from floe_iceberg import expression, reports
 from floe_iceberg.errors import InvalidArgumentError
 from floe_iceberg.scan_task import ScanTask, batches_of
 from floe_iceberg.state import TableState
@@ -211,19 +211,17 @@ class FloeScan(DataScan):
         options = dict(self._read_options)
         if batch_rows is not None:
             options.setdefault("batch_rows", batch_rows)
-        return (
-            self._handle()
-            .scan(
-                filter_json=filter_json or self._filter_json,
-                select=self.selected_fields if columns is None else self._selected_of(columns),
-                case_sensitive=self.case_sensitive,
-                snapshot_id=self.snapshot_id,
-                appended_since=self.appended_since,
-                limit=limit,
-                **options,
-            )
-            .plan()
+        filter_json = filter_json or self._filter_json
+        scan = self._handle().scan(
+            filter_json=filter_json,
+            select=self.selected_fields if columns is None else self._selected_of(columns),
+            case_sensitive=self.case_sensitive,
+            snapshot_id=self.snapshot_id,
+            appended_since=self.appended_since,
+            limit=limit,
+            **options,
         )
+        return reports.planned(self, scan.plan, filter_json)
 
     def _selected_of(self, columns: Sequence[str]) -> list[str]:
         """What of `selected_fields` makes these columns."""
@@ -243,6 +241,10 @@ class FloeScan(DataScan):
     @staticmethod
     def _batches_of(plan: floe_engine.Plan) -> Iterator[pa.RecordBatch]:
         return batches_of(plan.read())
+
+    @property
+    def _full_name(self) -> str:
+        return self._state.full_name if self._state else ".".join(self.table_identifier or ())
 
     def _handle(self) -> floe_engine.Table:
         if self._state is None:

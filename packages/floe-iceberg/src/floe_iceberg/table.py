@@ -6,6 +6,7 @@ import datetime as dt
 import os
 import re
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn, Self, cast
@@ -23,6 +24,7 @@ from pyiceberg.typedef import EMPTY_DICT, Identifier, Properties
 
 import floe_engine
 from floe_engine import UpsertOptions
+from floe_iceberg import reports
 from floe_iceberg.append_scan import FloeIncrementalAppendScan
 from floe_iceberg.changes import RowChanges, check_names
 from floe_iceberg.errors import InvalidArgumentError, NotFoundError
@@ -351,9 +353,10 @@ class FloeTable(RowChanges, Table):
             yield transaction
 
     def _upsert(self, source: Any, options: UpsertOptions) -> UpsertCounts:
-        since = self._state
+        since, started = self._state, time.perf_counter_ns()
         handle, counts = since.writer.upsert(source, options)
         self._move_to(TableState(self.catalog, self._identifier, handle), since)
+        reports.committed(handle, reports.newest(since.handle, handle), time.perf_counter_ns() - started)
         return counts
 
     def _move_to(self, committed: TableState, since: TableState) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
@@ -29,6 +30,7 @@ from pyiceberg.utils.config import Config
 
 import floe_engine
 from floe_engine import UpsertOptions
+from floe_iceberg import reports
 from floe_iceberg.changes import RowChanges
 from floe_iceberg.errors import InvalidArgumentError
 from floe_iceberg.foreign import CreationCalls, python_catalog
@@ -247,6 +249,7 @@ class FloeTransaction(RowChanges, Transaction):
         with self._using():
             if self._engine is None or self._since is None or self._failed:
                 return super().commit_transaction()
+            snapshots, started = self._engine.snapshots, time.perf_counter_ns()
             try:
                 handle = self._engine.commit()
             except BaseException:
@@ -255,6 +258,7 @@ class FloeTransaction(RowChanges, Transaction):
             self._table._move_to(TableState(self._table.catalog, self._table.name(), handle), self._since)
             self._engine = self._since = self._staged = None
             self._updates = self._requirements = ()
+            reports.committed(handle, snapshots, time.perf_counter_ns() - started)
             return self._table
 
 
@@ -282,6 +286,7 @@ class FloeCreateTableTransaction(FloeTransaction, CreateTableTransaction):
         with self._using():
             if self._failed or self._creation.is_done:
                 return Transaction.commit_transaction(self)
+            snapshots, started = self._engine.snapshots if self._engine else [], time.perf_counter_ns()
             try:
                 handle = self._engine.commit() if self._engine else table._state.handle
                 if not self._creation.is_done:  # nothing was changed
@@ -293,6 +298,7 @@ class FloeCreateTableTransaction(FloeTransaction, CreateTableTransaction):
             table._state = TableState(table.catalog, table.name(), handle.of_catalog(engine_of(table.catalog)))
             self._engine = self._since = self._staged = None
             self._updates = self._requirements = ()
+            reports.committed(table._state.handle, snapshots, time.perf_counter_ns() - started)
             return table
 
 
