@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Self
 
 from pydantic import Field, model_validator
+from pyiceberg.io import PY_IO_IMPL
 
 from floe_core.models import Secret
 from floe_iceberg.stores.base import Address, ObjectStore, StoreConfig, dagster, dbt, variable
@@ -73,7 +74,8 @@ class AzureBlobStoragePlugin(ObjectStore[AzureBlobStorageConfig]):
             "adls.client-secret": ("client_secret", config.client_secret),
         }
         revealed = {key: self._reveal(field, secret) for key, (field, secret) in secrets.items() if secret is not None}
-        return self._plain() | revealed
+        # Of its two ways to reach Azure PyIceberg tries the one first that needs adlfs.
+        return {PY_IO_IMPL: "pyiceberg.io.pyarrow.PyArrowFileIO"} | self._plain() | revealed
 
     def _plain(self) -> dict[str, str]:
         config = self.config
