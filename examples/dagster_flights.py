@@ -16,8 +16,6 @@ import pyarrow.compute as pc
 
 from examples.flights import flights
 from floe_iceberg.dagster import (
-    CompactionConfig,
-    ExpiryConfig,
     TableHealth,
     build_freshness_check,
     build_health_sensor,
@@ -26,6 +24,7 @@ from floe_iceberg.dagster import (
     build_schema_check,
 )
 from floe_iceberg.io_manager import IcebergIOManager
+from floe_iceberg.policy import ExpiryPolicy, MaintenancePolicy
 
 FOLDER = Path(os.environ.get("FLOE_DEMO_FOLDER", "build/dagster-demo")).resolve()
 MONTHS = dg.MonthlyPartitionsDefinition(start_date="2013-01-01", end_date="2014-01-01")
@@ -59,9 +58,9 @@ def delays(departures: pl.LazyFrame) -> pl.LazyFrame:
     return departures.group_by("carrier").agg(flights=pl.len().cast(pl.Int64), late=(delay > 60).sum().cast(pl.Int64))
 
 
+# At once, to be seen. By default tables say themselves when snapshots expire.
 maintenance = build_maintenance_job(
-    compaction=CompactionConfig(options={"min-input-files": "2"}),
-    expiry=ExpiryConfig(older_than_days=0, retain_last=1),  # at once, to be seen; tables say when they say nothing
+    MaintenancePolicy(expiry=ExpiryPolicy(older_than=dt.timedelta(0), retain_last=1)),
 )
 
 definitions = dg.Definitions(

@@ -17,6 +17,9 @@
 
 #include "floe/error.h"
 #include "floe/table.h"
+#include "floe/transaction/append.h"
+#include "floe/transaction/written_files.h"
+#include "floe/write/write.h"
 #include "interrupt.h"
 #include "stream.h"
 
@@ -61,6 +64,25 @@ class TransactionHandle {
                     .merge_manifests = merge_manifests},
                    std::move(write));
     });
+  }
+
+  void append_written(const std::vector<nb::bytes>& written, const Properties& snapshot_properties,
+                      const Branch& branch) {
+    std::vector<std::string> parts;
+    for (const nb::bytes& each : written) parts.emplace_back(each.c_str(), each.size());
+    const nb::gil_scoped_release released;
+    const Turn transaction = in_turn();
+    std::vector<DataFile> files;
+    for (const std::string& part : parts) {
+      for (DataFile& file : written_files_from_bytes(*transaction->staged().metadata, part)) {
+        files.push_back(std::move(file));
+      }
+    }
+    floe::append(*transaction, std::move(files),
+                 {.snapshot_properties = snapshot_properties,
+                  .branch = name_of(branch),
+                  .stage_only = !branch,
+                  .discard_files = true});
   }
 
   void overwrite(const nb::object& source, const std::string& filter_json, bool case_sensitive,
@@ -258,6 +280,20 @@ nb::tuple upsert(const Table& table, const nb::object& source, const UpsertOptio
   return nb::make_tuple(std::move(merged), to_dict(counts));
 }
 
+// Writes the rows as data files of the table that no snapshot has yet.
+nb::bytes write_files(const Table& table, const nb::object& source) {
+  arrow::StopSource stop;
+  Call call(stop);
+  const std::unique_ptr<arrow::RecordBatchReader> batches = import_stream(source, call);
+  std::string bytes;
+  call.run([&] {
+    const WriteOptions options{.table_name = to_string(table.identifier()), .stop = stop.token()};
+    const auto files = write_data_files(table.metadata(), *batches, *table.io(), options);
+    bytes = written_files_to_bytes(table.metadata(), files);
+  });
+  return nb::bytes(bytes.data(), bytes.size());
+}
+
 void bind_transaction(nb::module_& m) {
   using nogil = nb::call_guard<nb::gil_scoped_release>;
 
@@ -290,6 +326,8 @@ void bind_transaction(nb::module_& m) {
       .def("append", &TransactionHandle::append, nb::arg("batches"), nb::kw_only(), nb::arg("snapshot_properties"),
            nb::arg("branch"), nb::arg("merge_manifests") = nb::none(),
            "Appends the rows of an Arrow stream as one snapshot.")
+      .def("append_written", &TransactionHandle::append_written, nb::arg("written"), nb::kw_only(),
+           nb::arg("snapshot_properties"), nb::arg("branch"), "Appends what write_files wrote as one snapshot.")
       .def("overwrite", &TransactionHandle::overwrite, nb::arg("batches"), nb::kw_only(), nb::arg("filter_json"),
            nb::arg("case_sensitive"), nb::arg("snapshot_properties"), nb::arg("branch"),
            nb::arg("isolation") = nb::none(), nb::arg("mode") = nb::none(),
@@ -342,6 +380,8 @@ void bind_transaction(nb::module_& m) {
       .def_prop_ro("snapshots", &TransactionHandle::snapshots, "Those that the changes so far make, by id.")
       .def("commit", &TransactionHandle::commit, "Commits all changes at once, with retries. Called once.")
       .def("drop", &TransactionHandle::drop, nogil(), "Gives up, unless it is over: removes all that was written.");
+  m.def("write_files", &write_files, nb::arg("table"), nb::arg("batches"),
+        "Writes rows as files that no snapshot has yet. Returns what append_written takes, in any process.");
 }
 
 }  // namespace floe::python

@@ -35,7 +35,9 @@ void append(Transaction& transaction, std::vector<DataFile> files, const AppendO
                                         to_string(transaction.base().identifier), file.file_path));
     }
   }
-  transaction.add(change_of(std::move(files), options));
+  SnapshotChange change = change_of(std::move(files), options);
+  if (options.discard_files) change.discard = locations_of(change.added);
+  transaction.add(std::move(change));
 }
 
 void append(Transaction& transaction, arrow::RecordBatchReader& batches, const AppendOptions& options,

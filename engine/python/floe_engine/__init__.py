@@ -65,6 +65,7 @@ from floe_engine._core import (  # noqa: E402
     rewrite_position_deletes,
     schema_difference,
     set_manifest_cache_bytes,
+    write_files,
 )
 from floe_engine.errors import (  # noqa: E402
     AlreadyExists,
@@ -143,4 +144,5 @@ __all__ = [
     "rewrite_position_deletes",
     "schema_difference",
     "set_manifest_cache_bytes",
+    "write_files",
 ]

@@ -351,6 +351,16 @@ class Transaction:
         It is of no branch yet, here and below, where ``branch`` is None.
         """
 
+    def append_written(
+        self, written: Sequence[bytes], *, snapshot_properties: Mapping[str, str], branch: str | None
+    ) -> None:
+        """Appends what ``write_files`` wrote, in any process, as one snapshot. The files go if that fails.
+
+        Raises:
+            CorruptFile: These are no such bytes.
+            InvalidArgument: The files are another table's, or of a partition spec that it has no more.
+        """
+
     def overwrite(
         self,
         batches: Any,
@@ -521,6 +531,9 @@ class Transaction:
 
     def drop(self) -> None:
         """Gives up, unless it is over: removes all that was written."""
+
+def write_files(table: Table, batches: Any) -> bytes:
+    """Writes rows as data files that no snapshot has yet: what ``Transaction.append_written`` takes."""
 
 class SchemaUpdate:
     """Changes of a schema, each checked when it is made. Names are full names in the schema as it was.

@@ -1,6 +1,7 @@
 """Runs that are published together, checks of assets, and upkeep as Dagster's jobs, by real runs."""
 
 import datetime as dt
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,11 @@ import pytest
 
 from floe_iceberg import FloeTable
 from floe_iceberg.dagster import (
-    CompactionConfig,
-    ExpiryConfig,
     TableHealth,
     build_freshness_check,
     build_health_sensor,
     build_maintenance_job,
+    build_maintenance_op,
     build_publish_asset,
     build_publish_op,
     build_row_count_check,
@@ -28,6 +28,7 @@ from floe_iceberg.dagster import (
 )
 from floe_iceberg.errors import CommitFailedError
 from floe_iceberg.io_manager import IcebergIOManager, TableIOManager
+from floe_iceberg.policy import CompactionPolicy, ExpiryPolicy, MaintenancePolicy, OrphanPolicy
 
 ROWS = pa.table({"id": [1, 2], "carrier": ["UA", "AA"]})
 
@@ -236,23 +237,55 @@ def run_job(job: dg.JobDefinition, lake: IcebergIOManager, **more: Any) -> dg.Ex
 
 def test_a_maintenance_job_compacts_and_expires(lake: IcebergIOManager, instance: dg.DagsterInstance) -> None:
     fragmented(lake, flights, late)
-    job = build_maintenance_job(expiry=ExpiryConfig(older_than_days=0, retain_last=1))
+    job = build_maintenance_job(MaintenancePolicy(expiry=ExpiryPolicy(older_than=dt.timedelta(0), retain_last=1)))
     result = run_job(job, lake, instance=instance)
     assert (files(lake, "flights"), files(lake, "late")) == (1, 1)
     assert len(table_of(lake, "flights").snapshots()) == 1
     assert count(lake, "flights") == 12
     observed = instance.fetch_observations(flights.key, limit=9).records
     told = {key: value.value for each in observed for key, value in each.asset_observation.metadata.items()}  # type: ignore[union-attr]
-    assert told["iceberg/compaction_rewritten_data_files_count"] == 6
-    assert told["iceberg/expiry_deleted_data_files_count"] == 6
+    assert told["iceberg/rewrite_data_files/rewritten_data_files_count"] == 6
+    assert told["iceberg/expire_snapshots/deleted_data_files_count"] == 6
+    assert "6 files" in told["iceberg/rewrite_data_files"]  # type: ignore[operator]
     assert result.success
 
 
 def test_upkeep_of_named_tables_leaves_others_alone(lake: IcebergIOManager) -> None:
     fragmented(lake, flights, late)
-    job = build_maintenance_job(compaction=CompactionConfig(tables=["lake.late"], options={"min-input-files": "2"}))
-    run_job(job, lake)
+    job = build_maintenance_job()
+    run_job(job, lake, run_config={"ops": {"maintain_tables": {"config": {"tables": ["lake.late"]}}}})
     assert (files(lake, "flights"), files(lake, "late")) == (6, 1)
+
+
+def test_a_dry_run_tells_what_would_be_done(lake: IcebergIOManager, instance: dg.DagsterInstance) -> None:
+    fragmented(lake, flights)
+    config = {"ops": {"maintain_tables": {"config": {"dry_run": True}}}}
+    run_job(build_maintenance_job(), lake, run_config=config, instance=instance)
+    assert files(lake, "flights") == 6
+    (observed,) = instance.fetch_observations(flights.key, limit=9).records
+    assert observed.asset_observation is not None
+    assert "6 files" in str(observed.asset_observation.description)
+
+
+def test_each_kind_of_upkeep_is_an_op(lake: IcebergIOManager, tmp_path: Path) -> None:
+    fragmented(lake, flights, times=2)
+    orphan = next(tmp_path.glob("warehouse/**/*.parquet")).with_name("orphan.parquet")
+    orphan.write_bytes(b"left behind")
+    os.utime(orphan, (0, 0))
+    two_files = CompactionPolicy(options={"min-input-files": 2})
+    compact = build_maintenance_op(MaintenancePolicy(compaction=two_files, manifests=None, expiry=None), name="compact")
+    clean = build_maintenance_op(
+        MaintenancePolicy(compaction=None, manifests=None, expiry=None, orphans=OrphanPolicy()), name="clean"
+    )
+
+    @dg.job
+    def nightly() -> None:
+        clean(after=compact())
+
+    run_job(nightly, lake)
+    assert files(lake, "flights") == 1
+    assert len(table_of(lake, "flights").snapshots()) == 3
+    assert not orphan.exists()
 
 
 def test_upkeep_that_fails_for_one_table_goes_on_with_the_others(lake: IcebergIOManager) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -423,6 +423,31 @@ class RowChanges(ABC):
                 snapshot_properties=snapshot_properties,
                 branch=branch,
             )
+
+    @traced("append_written")
+    def append_written(
+        self,
+        written: Iterable[bytes],
+        snapshot_properties: Mapping[str, str] = EMPTY_DICT,
+        branch: str | None = MAIN_BRANCH,
+    ) -> None:
+        """Add what other processes wrote with ``table.write_files``, as one snapshot.
+
+        Args:
+            written: What ``write_files`` returned, of each process. If the change fails, the files are removed.
+            snapshot_properties: What to note in the snapshot's summary.
+            branch: The branch to add to; None: the snapshot is of no branch yet.
+
+        Example:
+            >>> table.append_written(pool.map(table.write_files, parts))  # doctest: +SKIP
+
+        Raises:
+            CorruptFileError: These are no such bytes.
+            InvalidArgumentError: The files are another table's, or of a partition spec that it has no more.
+        """
+        parts = list(written)
+        with self._change() as transaction:
+            transaction._begin().append_written(parts, snapshot_properties=snapshot_properties, branch=branch)
 
 
 def refuse_engines_options(state: TableState, **options: object) -> None:

@@ -30,6 +30,7 @@ from floe_iceberg.state import TableState
 if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
+    import ray
     from duckdb import DuckDBPyConnection
     from pyiceberg.catalog import Catalog
 
@@ -339,6 +340,12 @@ class FloeScan(DataScan):
         from floe_iceberg.lazy_polars import lazy_frame
 
         return lazy_frame(self)
+
+    def to_ray(self) -> ray.data.dataset.Dataset:
+        """A Ray dataset, which the cluster's workers read (see :mod:`floe_iceberg.ray`)."""
+        from floe_iceberg.ray import to_ray
+
+        return to_ray(self)
 
     def to_duckdb(self, table_name: str, connection: DuckDBPyConnection | None = None) -> DuckDBPyConnection:
         """A DuckDB connection, in memory unless one is given, that has the rows as a view.

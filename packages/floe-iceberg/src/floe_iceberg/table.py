@@ -26,7 +26,7 @@ import floe_engine
 from floe_engine import UpsertOptions
 from floe_iceberg import reports
 from floe_iceberg.append_scan import FloeIncrementalAppendScan
-from floe_iceberg.changes import RowChanges, check_names
+from floe_iceberg.changes import RowChanges, Source, arrow_stream, check_names
 from floe_iceberg.errors import InvalidArgumentError, NotFoundError
 from floe_iceberg.foreign import commits_elsewhere, delete_old_metadata
 from floe_iceberg.inspect import FloeInspect
@@ -284,6 +284,23 @@ class FloeTable(RowChanges, Table):
 
     def _begin(self, autocommit: bool = False) -> FloeTransaction:
         return FloeTransaction(self, autocommit)
+
+    def write_files(self, df: Any) -> bytes:
+        """Write rows as data files that no snapshot has yet: what ``append_written`` takes, from any process.
+
+        Files that are never added are orphan files.
+
+        Args:
+            df: Any Arrow stream.
+
+        Raises:
+            InvalidArgumentError: The rows do not fit the table; the message lists every column that does not.
+        """
+        stream = arrow_stream(df)
+        if FloeTransaction(self)._is_pyicebergs(stream):
+            raise floe_engine.NotSupported(f"{self._full_name}: Python code decides how rows are written")
+        with Source(stream) as source:
+            return floe_engine.write_files(self._state.handle, source)
 
     def update_schema(self, allow_incompatible_changes: bool = False, case_sensitive: bool = True) -> FloeUpdateSchema:
         """Changes of columns as one commit (see :class:`~floe_iceberg.schema.FloeUpdateSchema`).

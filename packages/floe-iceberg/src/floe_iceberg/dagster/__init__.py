@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from floe_iceberg.dagster.checks import build_freshness_check, build_row_count_check, build_schema_check
 from floe_iceberg.dagster.maintenance import (
-    CompactionConfig,
-    ExpiryConfig,
+    MaintenanceConfig,
     TableHealth,
-    build_compaction_op,
-    build_expiry_op,
     build_health_sensor,
     build_maintenance_job,
+    build_maintenance_op,
 )
 from floe_iceberg.dagster.publish import (
     build_publish_asset,
@@ -22,14 +20,12 @@ from floe_iceberg.dagster.publish import (
 )
 
 __all__ = [
-    "CompactionConfig",
-    "ExpiryConfig",
+    "MaintenanceConfig",
     "TableHealth",
-    "build_compaction_op",
-    "build_expiry_op",
     "build_freshness_check",
     "build_health_sensor",
     "build_maintenance_job",
+    "build_maintenance_op",
     "build_publish_asset",
     "build_publish_op",
     "build_row_count_check",

@@ -4,8 +4,7 @@
 import datetime as dt
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, is_dataclass
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import dagster as dg
@@ -13,28 +12,26 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from floe_iceberg.catalog import FloeCatalog
 from floe_iceberg.metrics import StorageMetrics
+from floe_iceberg.policy import ExpiryPolicy, MaintenancePolicy, MaintenanceReport, OrphanPolicy, maintain
 from floe_iceberg.table import FloeTable
 
+__all__ = [
+    "ExpiryPolicy",
+    "MaintenanceConfig",
+    "MaintenancePolicy",
+    "OrphanPolicy",
+    "TableHealth",
+    "build_health_sensor",
+    "build_maintenance_job",
+    "build_maintenance_op",
+]
 
-class TablesConfig(dg.Config):
-    """Which tables."""
+
+class MaintenanceConfig(dg.Config):
+    """Which tables a run is about."""
 
     tables: list[str] = Field(default=[], description="By full name; none: all below the IO manager's namespace.")
-
-
-class CompactionConfig(TablesConfig):
-    """How tables are compacted; see ``table.maintenance.rewrite_data_files``."""
-
-    sort_order: str | None = Field(default=None, description="By what to sort; default: as the table says.")
-    where: str | None = Field(default=None, description="Only files that may have rows which match.")
-    options: dict[str, str] = Field(default={}, description="Those of Spark's rewrite_data_files.")
-
-
-class ExpiryConfig(TablesConfig):
-    """Which snapshots expire; see ``table.maintenance.expire_snapshots``."""
-
-    older_than_days: float | None = Field(default=None, description="Default: as the table says, else five days.")
-    retain_last: int | None = Field(default=None, description="Default: as the table says, else one.")
+    dry_run: bool = Field(default=False, description="Change nothing, and tell what would be done.")
 
 
 class TableHealth(BaseModel):
@@ -61,66 +58,51 @@ class TableHealth(BaseModel):
         ]
 
 
-def build_compaction_op(name: str = "compact_tables", io_manager_key: str = "io_manager") -> dg.OpDefinition:
-    """An op that makes few large files of the small ones of tables, once what it depends on (``after``) is done."""
+def build_maintenance_op(
+    policy: MaintenancePolicy | None = None, *, name: str = "maintain_tables", io_manager_key: str = "io_manager"
+) -> dg.OpDefinition:
+    """An op that does what a policy finds that tables need, once what it depends on (``after``) is done.
+
+    Example:
+        >>> compact = MaintenancePolicy(manifests=None, expiry=None)
+        >>> build_maintenance_op(compact, name="compact_tables").name
+        'compact_tables'
+        >>> orphans = MaintenancePolicy(compaction=None, manifests=None, expiry=None, orphans=OrphanPolicy())
+        >>> build_maintenance_op(orphans, name="remove_orphan_files").name
+        'remove_orphan_files'
+    """
 
     @dg.op(name=name, ins={"after": dg.In(dg.Nothing)}, out=dg.Out(dg.Nothing), required_resource_keys={io_manager_key})
-    def compact(context: dg.OpExecutionContext, config: CompactionConfig) -> None:
-        """Make fewer and larger files of the small ones of tables."""
+    def maintain_tables(context: dg.OpExecutionContext, config: MaintenanceConfig) -> None:
+        """Do what the policy finds that tables need."""
+        _each_table(
+            context,
+            getattr(context.resources, io_manager_key),
+            config.tables,
+            lambda table: maintain(table, policy, dry_run=config.dry_run),
+        )
 
-        def work(table: FloeTable) -> object:
-            return table.maintenance.rewrite_data_files(
-                sort_order=config.sort_order, where=config.where, options=config.options
-            )
-
-        _each_table(context, io_manager_key, config.tables, "compaction", work)
-
-    return compact
-
-
-def build_expiry_op(name: str = "expire_snapshots", io_manager_key: str = "io_manager") -> dg.OpDefinition:
-    """An op that expires snapshots of tables and removes their files, once what it depends on (``after``) is done."""
-
-    @dg.op(name=name, ins={"after": dg.In(dg.Nothing)}, out=dg.Out(dg.Nothing), required_resource_keys={io_manager_key})
-    def expire(context: dg.OpExecutionContext, config: ExpiryConfig) -> None:
-        """Expire snapshots of tables and remove the files that only they have."""
-
-        def work(table: FloeTable) -> object:
-            older_than = None
-            if config.older_than_days is not None:
-                older_than = dt.datetime.now(dt.UTC) - dt.timedelta(days=config.older_than_days)
-            return table.maintenance.expire_snapshots(older_than=older_than, retain_last=config.retain_last)
-
-        _each_table(context, io_manager_key, config.tables, "expiry", work)
-
-    return expire
+    return maintain_tables
 
 
 def build_maintenance_job(
-    name: str = "iceberg_maintenance",
-    *,
-    compaction: CompactionConfig | None = None,
-    expiry: ExpiryConfig | None = None,
-    io_manager_key: str = "io_manager",
+    policy: MaintenancePolicy | None = None, *, name: str = "iceberg_maintenance", io_manager_key: str = "io_manager"
 ) -> dg.JobDefinition:
-    """A job that compacts tables and then expires their snapshots.
+    """A job of the one op: by default it compacts, writes manifests anew and expires snapshots, where that is needed.
 
     Example:
-        >>> job = build_maintenance_job(expiry=ExpiryConfig(retain_last=10))
+        >>> job = build_maintenance_job(MaintenancePolicy(expiry=ExpiryPolicy(older_than="P7D", retain_last=10)))
         >>> nightly = dg.ScheduleDefinition(job=job, cron_schedule="0 3 * * *")
         >>> nightly.name
         'iceberg_maintenance_schedule'
     """
-    compact, expire = build_compaction_op(io_manager_key=io_manager_key), build_expiry_op(io_manager_key=io_manager_key)
+    maintain_tables = build_maintenance_op(policy, io_manager_key=io_manager_key)
 
-    @dg.graph(name=name)
+    @dg.graph(name=name, description="Does what Iceberg tables need to stay small and quick.")
     def maintenance() -> None:
-        expire(after=compact())
+        maintain_tables()
 
-    config = dg.RunConfig(
-        {"compact_tables": compaction or CompactionConfig(), "expire_snapshots": expiry or ExpiryConfig()}
-    )
-    return maintenance.to_job(config=config, description="Compacts Iceberg tables and expires their snapshots.")
+    return maintenance.to_job()
 
 
 def build_health_sensor(
@@ -188,28 +170,26 @@ def _tables(io_manager: Any, names: Sequence[str]) -> Iterator[FloeTable]:
 
 def _each_table(
     context: dg.OpExecutionContext,
-    io_manager_key: str,
+    io_manager: Any,
     names: Sequence[str],
-    what: str,
-    work: Callable[[FloeTable], object],
+    work: Callable[[FloeTable], MaintenanceReport],
 ) -> None:
     """Do some work on each table, go on after a failure, and tell what it did on the pages of the tables' assets."""
-    io_manager = getattr(context.resources, io_manager_key)
     failures = []
     for table in _tables(io_manager, names):
         try:
-            done = work(table)
+            report = work(table)
         except Exception as error:
-            context.log.exception(f"{table._full_name}: {what} failed")
+            context.log.exception(f"{table._full_name}: upkeep failed")
             failures.append(f"{table._full_name}: {error}")
             continue
-        told = _numbers(done)
-        context.log.info(f"{table._full_name}: {what}: {told}")
-        if key := _asset_key(io_manager.namespace, table):
-            metadata = {f"iceberg/{what}_{name}": value for name, value in told.items()}
-            context.log_event(dg.AssetObservation(key, metadata=metadata))
+        context.log.info(str(report))
+        for action in report.actions:
+            failures += [f"{table._full_name}: {problem}" for problem in getattr(action.result, "failures", ())]
+        if report.actions and (key := _asset_key(io_manager.namespace, table)):
+            context.log_event(dg.AssetObservation(key, description=str(report), metadata=_told(report)))
     if failures:
-        raise dg.Failure(f"{what} failed for {len(failures)} tables", metadata={"failures": failures})
+        raise dg.Failure(f"upkeep had {len(failures)} failures", metadata={"failures": failures})
 
 
 def _asset_key(namespace: str, table: FloeTable) -> dg.AssetKey | None:
@@ -219,6 +199,12 @@ def _asset_key(namespace: str, table: FloeTable) -> dg.AssetKey | None:
     return dg.AssetKey(path[len(above) :]) if list(path[: len(above)]) == above else None
 
 
-def _numbers(done: object) -> Mapping[str, int]:
-    counted = asdict(done) if is_dataclass(done) and not isinstance(done, type) else {}
-    return {name: value for name, value in counted.items() if isinstance(value, int) and not isinstance(value, bool)}
+def _told(report: MaintenanceReport) -> dict[str, Any]:
+    told: dict[str, Any] = {"iceberg/dry_run": report.dry_run}
+    for action in report.actions:
+        told[f"iceberg/{action.name}"] = action.reason
+        counted = vars(action.result) if action.result is not None else {}
+        for name, value in counted.items():
+            if isinstance(value, int) and not isinstance(value, bool):
+                told[f"iceberg/{action.name}/{name}"] = value
+    return told
