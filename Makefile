@@ -7,7 +7,8 @@ BIN := .venv/bin
 export CMAKE_BUILD_PARALLEL_LEVEL := $(JOBS)
 
 # One server of each kind for all tests of a run.
-WITH_SERVERS := testing/fixtures/postgresql run testing/fixtures/mysql run testing/fixtures/iceberg-rest run
+WITH_SERVERS := testing/fixtures/postgresql run testing/fixtures/mysql run testing/fixtures/iceberg-rest run \
+	testing/fixtures/seaweedfs run
 
 PYPROJECTS := engine/pyproject.toml packages/floe-core/pyproject.toml packages/floe-iceberg/pyproject.toml
 ENGINE_SOURCES := $(shell find engine -name build -prune -o -type f \( -name '*.cc' -o -name '*.h' -o -name '*.cpp' \
@@ -79,7 +80,7 @@ build/spark/.ready: build/.debian-dev Makefile
 .PHONY: spark
 spark: build/spark/.ready ## what the tests that ask Spark need
 
-# Servers of object stores, for tests: of S3 for those that always run, of GCS and Azure for those marked slow.
+# Servers of object stores, for tests: of S3 for those that always run, MinIO, GCS and Azure for those that take longer.
 build/stores/seaweedfs/.ready: build/.debian-test Makefile
 	@echo "Installing SeaweedFS into build/stores (60 MB)"
 	@$(PYTHON) -m venv build/stores/seaweedfs
@@ -87,9 +88,10 @@ build/stores/seaweedfs/.ready: build/.debian-test Makefile
 	@touch $@
 
 build/stores/.ready: build/.debian-dev build/stores/seaweedfs/.ready Makefile
-	@command -v go >/dev/null || { echo "Go 1.25 or later is needed to build fake-gcs-server; Debian's is too old"; exit 1; }
+	@command -v go >/dev/null || { echo "Go 1.25 or later is needed to build MinIO and fake-gcs-server; Debian's is too old" >&2; exit 1; }
 	@command -v npm >/dev/null || { echo "npm (Node.js) is needed: apt-get install npm" >&2; exit 1; }
-	@echo "Installing fake-gcs-server and Azurite into build/stores (some minutes)"
+	@echo "Installing MinIO, fake-gcs-server and Azurite into build/stores (ten minutes)"
+	@cd / && GOBIN=$(CURDIR)/build/stores/minio go install github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c
 	@cd / && GOBIN=$(CURDIR)/build/stores/fake-gcs-server go install github.com/fsouza/fake-gcs-server@v1.56.1
 	@npm install --silent --no-audit --no-fund --omit=dev --prefix build/stores/azurite azurite@3.37.0
 	@touch $@
@@ -113,8 +115,13 @@ test: build build/.debian-test iceberg-rest build/stores/seaweedfs/.ready ## all
 
 .PHONY: test-all
 test-all: test lint sanitize fuzz spark stores ## test, and what takes longer: lint, sanitizers, fuzzing, slow tests
+	$(WITH_SERVERS) build/release/io_test --gtest_filter='Stores/*'
 	FLOE_TEST_COMMITS=25 $(WITH_SERVERS) ctest --test-dir build/release --output-on-failure -R Concurrent
 	$(WITH_SERVERS) $(BIN)/python -m pytest -m slow
+
+.PHONY: test-polaris
+test-polaris: build ## tests on the Apache Polaris at FLOE_POLARIS_URI; tests/integration/test_polaris.py says what it takes
+	$(BIN)/python -m pytest -m polaris tests/integration/test_polaris.py
 
 .PHONY: sanitize
 sanitize: build build/.debian-dev build/.debian-test iceberg-rest ## the C++ tests under AddressSanitizer and UBSan

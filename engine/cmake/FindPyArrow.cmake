@@ -1,4 +1,5 @@
-# Finds Arrow C++ as the pyarrow wheel brings it: the targets PyArrow::arrow, PyArrow::parquet, PyArrow::compute.
+# Finds Arrow C++ as the pyarrow wheel brings it: the targets PyArrow::arrow, PyArrow::parquet, PyArrow::compute,
+# PyArrow::arrow_s3.
 #
 # ARROW_ROOT: the folder of the pyarrow package; by default that of the Python interpreter found first (or of
 # Python_EXECUTABLE). The wheel is built against the same pyarrow that it will run with.
@@ -18,7 +19,7 @@ include(FindPackageHandleStandardArgs)
 find_package_handle_standard_args(PyArrow REQUIRED_VARS PyArrow_LIBRARY PyArrow_INCLUDE_DIR
                                   REASON_FAILURE_MESSAGE "no Arrow 26 in ${ARROW_ROOT}")
 
-foreach(part arrow parquet compute)
+foreach(part arrow parquet compute arrow_s3)
   if(NOT TARGET PyArrow::${part})
     add_library(PyArrow::${part} SHARED IMPORTED)
     if(part STREQUAL "compute")

@@ -7,6 +7,7 @@ find_package(Threads REQUIRED)
 find_package(SQLite3 REQUIRED)
 find_package(PostgreSQL REQUIRED)
 find_package(CURL 7.85 REQUIRED)
+find_package(OpenSSL REQUIRED)
 
 # Libraries that bring no package of their own, as FloeLib::NAME.
 foreach(name soci_core soci_sqlite3 soci_postgresql deflate roaring snappy zstd)

@@ -156,12 +156,13 @@ void bind_catalog(nb::module_& m) {
            nb::arg("sort_order_json"), nb::arg("location"), nb::arg("properties"))
       .def(
           "register_table",
-          [](const CatalogPtr& self, Levels identifier, const std::string& metadata_location) {
+          [](const CatalogPtr& self, Levels identifier, const std::string& metadata_location, bool overwrite) {
             return waiting([&] {
-              return Table(self, self->register_table(to_identifier(std::move(identifier)), metadata_location));
+              return Table(self,
+                           self->register_table(to_identifier(std::move(identifier)), metadata_location, overwrite));
             });
           },
-          nb::arg("identifier"), nb::arg("metadata_location"))
+          nb::arg("identifier"), nb::arg("metadata_location"), nb::arg("overwrite") = false)
       .def(
           "load_table",
           [](const CatalogPtr& self, Levels identifier) {

@@ -101,7 +101,7 @@ class PythonCatalog final : public Catalog {
     refuse();
   }
   LoadedTable create_table(const TableIdentifier&, NewTable) override { refuse(); }
-  LoadedTable register_table(const TableIdentifier&, const std::string&) override { refuse(); }
+  LoadedTable register_table(const TableIdentifier&, const std::string&, bool) override { refuse(); }
   bool table_exists(const TableIdentifier&) override { refuse(); }
   std::vector<TableIdentifier> list_tables(const Namespace&) override { refuse(); }
   void drop_table(const TableIdentifier&) override { refuse(); }

@@ -9,8 +9,8 @@
 #include <mutex>
 #include <random>
 
-#include "floe/catalog/test_http_server.h"
-#include "floe/catalog/test_service.h"
+#include "floe/test_http_server.h"
+#include "floe/test_service.h"
 #include "history.h"
 #include "process.h"
 #include "warehouse.h"

@@ -8,6 +8,8 @@ import sys
 import uuid
 from pathlib import Path
 
+from testing.fixtures.services import SeaweedFS
+
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 
@@ -54,6 +56,16 @@ def test_the_storage_plugin_does_as_printed(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", here], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout == "[{'carrier': 'DL'}, {'carrier': 'B6'}]\n3 rows in the release\n3 rows, healthy\n"
+
+
+def test_ten_lines_on_an_object_store_run_as_printed(seaweedfs: SeaweedFS, tmp_path: Path) -> None:
+    page = (ROOT / "docs/object-stores.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    here = re.sub(r"s3 = .*", f"s3 = {seaweedfs.access}", code)
+    here = here.replace("/tmp/lake.db", f"{tmp_path}/lake.db").replace("s3://lake/", f"s3://lake/{uuid.uuid4().hex}/")
+    done = subprocess.run([sys.executable, "-c", here], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "{'carrier': 'AA', 'dep_delay': 61}" in done.stdout
 
 
 def test_every_command_is_in_the_makefile() -> None:

@@ -27,7 +27,8 @@ struct LoadedTable {
   TableIdentifier identifier;
   std::string metadata_location;
   TableMetadataPtr metadata;
-  Properties config;  // what the catalog says about access to the table's files
+  Properties config;  // what the catalog says about access to the table's files: for its location, in one
+  std::vector<VendedCredential> credentials;  // and for each part of the store
 };
 
 // A catalog's server does not know who asks, or knows and does not let them.
@@ -64,7 +65,9 @@ class Catalog {
   virtual LoadedTable create_table(const TableIdentifier& table, NewTable definition) = 0;
   // What create_table would make, without making it; a commit with AssertCreate does. There is no metadata file yet.
   virtual LoadedTable stage_table(const TableIdentifier& table, NewTable definition);
-  virtual LoadedTable register_table(const TableIdentifier& table, const std::string& metadata_location) = 0;
+  // `overwrite`: a table of that name is replaced. NotSupported where that cannot be.
+  virtual LoadedTable register_table(const TableIdentifier& table, const std::string& metadata_location,
+                                     bool overwrite = false) = 0;
   virtual LoadedTable load_table(const TableIdentifier& table) = 0;
   virtual bool table_exists(const TableIdentifier& table) = 0;
   virtual std::vector<TableIdentifier> list_tables(const Namespace& ns) = 0;

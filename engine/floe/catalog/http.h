@@ -11,8 +11,8 @@
 #include <utility>
 #include <vector>
 
-#include "floe/catalog/per_process.h"
 #include "floe/error.h"
+#include "floe/per_process.h"
 #include "floe/secret.h"
 #include "floe/spec/snapshot.h"
 

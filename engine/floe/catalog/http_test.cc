@@ -11,9 +11,9 @@
 #include <fstream>
 
 #include "floe/catalog/test_folder.h"
-#include "floe/catalog/test_http_server.h"
 #include "floe/error.h"
 #include "floe/stop.h"
+#include "floe/test_http_server.h"
 
 namespace floe {
 namespace {

@@ -24,6 +24,7 @@ constexpr std::string_view kNamespace = "/v1/{prefix}/namespaces/{namespace}";
 constexpr std::string_view kNamespaceProperties = "/v1/{prefix}/namespaces/{namespace}/properties";
 constexpr std::string_view kTables = "/v1/{prefix}/namespaces/{namespace}/tables";
 constexpr std::string_view kTable = "/v1/{prefix}/namespaces/{namespace}/tables/{table}";
+constexpr std::string_view kCredentials = "/v1/{prefix}/namespaces/{namespace}/tables/{table}/credentials";
 constexpr std::string_view kRegister = "/v1/{prefix}/namespaces/{namespace}/register";
 constexpr std::string_view kRename = "/v1/{prefix}/tables/rename";
 
@@ -70,23 +71,44 @@ void write_identifier(json::Writer& out, std::string_view key, const TableIdenti
   out.end_object();
 }
 
-// What the answer says about access to the table's files. Of credentials for parts of the store, those for the longest
-// prefix of the table's location come before what is said for all.
-Properties access_of(const Node& root, const std::string& location) {
-  Properties config;
-  if (const auto given = root.find("config")) config = json::properties_from_node(*given);
-  size_t longest = 0;
-  Properties chosen;
-  if (const auto credentials = root.find("storage-credentials")) {
-    credentials->for_each([&](const Node& item) {
-      const std::string_view prefix = item.at("prefix").string();
-      if (!location.starts_with(prefix) || prefix.size() < longest) return;
-      longest = prefix.size();
-      chosen = json::properties_from_node(item.at("config"));
+// What the answer lets its client do with the table's files: what is said for all, and with it what is said for each
+// part of the store.
+std::vector<VendedCredential> credentials_of(const Node& root, const Properties& config) {
+  std::vector<VendedCredential> credentials = {{.prefix = {}, .properties = config}};
+  if (const auto given = root.find("storage-credentials")) {
+    given->for_each([&](const Node& item) {
+      VendedCredential& credential = credentials.emplace_back();
+      credential.prefix = item.at("prefix").string();
+      credential.properties = json::properties_from_node(item.at("config"));
+      for (const auto& [key, value] : config) credential.properties.emplace(key, value);
     });
   }
-  for (auto& [key, value] : chosen) config.insert_or_assign(key, value);
-  return config;
+  return credentials;
+}
+
+// Of the credentials, that for the longest prefix of the table's location.
+Properties access_of(const std::vector<VendedCredential>& credentials, const std::string& location) {
+  const VendedCredential* longest = nullptr;
+  for (const VendedCredential& credential : credentials) {
+    if (!location.starts_with(credential.prefix)) continue;
+    if (longest == nullptr || credential.prefix.size() >= longest->prefix.size()) longest = &credential;
+  }
+  return longest->properties;
+}
+
+// What the server lends now, asked for without the table's metadata where it offers that.
+std::vector<VendedCredential> ask_credentials(RestSession& session, const TableIdentifier& table,
+                                              const Properties& config) {
+  const bool alone = session.has("GET", kCredentials);
+  const HttpAnswer answer = session.call({.method = "GET",
+                                          .path = alone ? kCredentials : kTable,
+                                          .about = table,
+                                          .query = alone ? "" : "snapshots=refs",
+                                          .body = {}});
+  const json::Document document(answer.body, fmt::format("the credentials of table {}", to_string(table)));
+  const Node root = document.root();
+  const auto given = root.find("config");
+  return credentials_of(root, given ? json::properties_from_node(*given) : config);
 }
 
 // What cannot be a table, whatever the server would let pass.
@@ -95,9 +117,19 @@ void refuse_impossible(NewTable definition) {
   new_table_metadata(definition);
 }
 
+// Jetty, before a server, marks the ETag of what it compresses, and does not take the mark away from what comes back.
+std::string uncompressed(std::string etag) {
+  const size_t mark = etag.rfind("--gzip");
+  if (mark != std::string::npos && mark + 7 >= etag.size()) etag.erase(mark, 6);
+  return etag;
+}
+
 class RestCatalog : public Catalog {
  public:
-  RestCatalog(std::string name, const Properties& properties) : name_(std::move(name)), session_(name_, properties) {
+  RestCatalog(std::string name, const Properties& properties)
+      : name_(std::move(name)),
+        session_ptr_(std::make_shared<RestSession>(name_, properties)),
+        session_(*session_ptr_) {
     page_size_ = int_property(session_.properties(), "rest-page-size", 0);
     if (page_size_ < 0) throw InvalidArgument("rest-page-size is a number of entries");
   }
@@ -115,7 +147,8 @@ class RestCatalog : public Catalog {
 
   LoadedTable create_table(const TableIdentifier& table, NewTable definition) override;
   LoadedTable stage_table(const TableIdentifier& table, NewTable definition) override;
-  LoadedTable register_table(const TableIdentifier& table, const std::string& metadata_location) override;
+  LoadedTable register_table(const TableIdentifier& table, const std::string& metadata_location,
+                             bool overwrite) override;
   LoadedTable load_table(const TableIdentifier& table) override;
   bool table_exists(const TableIdentifier& table) override;
   std::vector<TableIdentifier> list_tables(const Namespace& ns) override;
@@ -135,17 +168,30 @@ class RestCatalog : public Catalog {
   json::Document parse(const HttpAnswer& answer, const std::string& what) const {
     return {answer.body, fmt::format("catalog {}: the server's answer about {}", name_, what)};
   }
-  void remember(const LoadedTable& table);
+  void remember(const LoadedTable& table, const HttpAnswer& answer);
   void recall(LoadedTable& table);
 
   const std::string name_;
-  RestSession session_;
+  const std::shared_ptr<RestSession> session_ptr_;  // also of whoever may have to ask for credentials again
+  RestSession& session_;
   int64_t page_size_ = 0;
 
   // The answer to a commit has the new metadata, but not what the one to loading the table says about access.
+  struct Access {
+    Properties config;
+    std::vector<VendedCredential> credentials;
+  };
   static constexpr size_t kRemembered = 1000;
   std::mutex mutex_;
-  std::map<std::string, Properties> access_;  // by the table's uuid
+  std::map<std::string, Access> access_;  // by the table's uuid
+
+  // Tables whose answers had an ETag: they are not sent again as long as they have not changed.
+  struct Known {
+    std::string etag;
+    LoadedTable table;
+  };
+  static constexpr size_t kKnown = 64;
+  std::map<std::pair<Namespace, std::string>, Known> known_;
 };
 
 // --- namespaces ---
@@ -249,20 +295,28 @@ LoadedTable RestCatalog::table_of(const TableIdentifier& table, const HttpAnswer
   if (const auto location = root.find("metadata-location")) loaded.metadata_location = location->string();
   const std::string& name = loaded.metadata_location.empty() ? what : loaded.metadata_location;
   loaded.metadata = std::make_shared<const TableMetadata>(json::table_metadata_from_node(root.at("metadata"), name));
-  loaded.config = access_of(root, loaded.metadata->location);
+  const auto config = root.find("config");
+  loaded.credentials = credentials_of(root, config ? json::properties_from_node(*config) : Properties{});
+  loaded.config = access_of(loaded.credentials, loaded.metadata->location);
   return loaded;
 }
 
-void RestCatalog::remember(const LoadedTable& table) {
+void RestCatalog::remember(const LoadedTable& table, const HttpAnswer& answer) {
   const std::lock_guard lock(mutex_);
   if (access_.size() >= kRemembered) access_.clear();
-  access_.insert_or_assign(table.metadata->table_uuid, table.config);
+  access_.insert_or_assign(table.metadata->table_uuid, Access{table.config, table.credentials});
+  const auto etag = answer.headers.find("etag");
+  if (etag == answer.headers.end()) return;
+  if (known_.size() >= kKnown) known_.clear();
+  known_.insert_or_assign({table.identifier.ns, table.identifier.name}, Known{uncompressed(etag->second), table});
 }
 
 void RestCatalog::recall(LoadedTable& table) {
   const std::lock_guard lock(mutex_);
   const auto known = access_.find(table.metadata->table_uuid);
-  if (known != access_.end()) table.config = known->second;
+  if (known == access_.end()) return;
+  table.config = known->second.config;
+  table.credentials = known->second.credentials;
 }
 
 LoadedTable RestCatalog::create(const TableIdentifier& table, const NewTable& definition, bool staged) {
@@ -281,12 +335,13 @@ LoadedTable RestCatalog::create(const TableIdentifier& table, const NewTable& de
   out.member("stage-create", staged);
   write_properties(out, "properties", definition.properties);
   out.end_object();
-  LoadedTable created = table_of(table, session_.call({.method = "POST",
-                                                       .path = kTables,
-                                                       .about = table,
-                                                       .query = {},
-                                                       .body = json::finish(out, "table " + to_string(table))}));
-  remember(created);
+  const HttpAnswer answer = session_.call({.method = "POST",
+                                           .path = kTables,
+                                           .about = table,
+                                           .query = {},
+                                           .body = json::finish(out, "table " + to_string(table))});
+  LoadedTable created = table_of(table, answer);
+  remember(created, staged ? HttpAnswer{} : answer);
   return created;
 }
 
@@ -298,19 +353,22 @@ LoadedTable RestCatalog::stage_table(const TableIdentifier& table, NewTable defi
   return create(table, definition, true);
 }
 
-LoadedTable RestCatalog::register_table(const TableIdentifier& table, const std::string& metadata_location) {
+LoadedTable RestCatalog::register_table(const TableIdentifier& table, const std::string& metadata_location,
+                                        bool overwrite) {
   require_name(table);
   json::Writer out;
   out.begin_object();
   out.member("name", table.name);
   out.member("metadata-location", metadata_location);
+  if (overwrite) out.member("overwrite", true);
   out.end_object();
-  LoadedTable registered = table_of(table, session_.call({.method = "POST",
-                                                          .path = kRegister,
-                                                          .about = table,
-                                                          .query = {},
-                                                          .body = json::finish(out, "table " + to_string(table))}));
-  remember(registered);
+  const HttpAnswer answer = session_.call({.method = "POST",
+                                           .path = kRegister,
+                                           .about = table,
+                                           .query = {},
+                                           .body = json::finish(out, "table " + to_string(table))});
+  LoadedTable registered = table_of(table, answer);
+  remember(registered, answer);
   return registered;
 }
 
@@ -318,9 +376,21 @@ LoadedTable RestCatalog::load_table(const TableIdentifier& table) {
   if (table.ns.empty() || table.name.empty()) {
     throw NoSuchTable(fmt::format("Table does not exist: {}", to_string(table)));
   }
-  LoadedTable loaded = table_of(
-      table, session_.call({.method = "GET", .path = kTable, .about = table, .query = "snapshots=all", .body = {}}));
-  remember(loaded);
+  std::optional<Known> known;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = known_.find({table.ns, table.name});
+    if (found != known_.end()) known = found->second;
+  }
+  const HttpAnswer answer = session_.call({.method = "GET",
+                                           .path = kTable,
+                                           .about = table,
+                                           .query = "snapshots=all",
+                                           .body = {},
+                                           .etag = known ? known->etag : ""});
+  if (answer.status == 304) return std::move(known)->table;
+  LoadedTable loaded = table_of(table, answer);
+  remember(loaded, answer);
   return loaded;
 }
 
@@ -400,13 +470,17 @@ LoadedTable RestCatalog::commit(const TableIdentifier& table, const TableCommit&
     throw CommitStateUnknown(error.what());
   }
   recall(committed);
+  if (answer.headers.contains("etag")) remember(committed, answer);
   return committed;
 }
 
 IoPtr RestCatalog::io(const LoadedTable& table) {
-  Properties access = session_.properties();
-  for (const auto& [key, value] : table.config) access.insert_or_assign(key, value);
-  return make_io(access);
+  Vending vending{.principal = session_.principal(), .credentials = table.credentials};
+  if (vending.credentials.empty()) vending.credentials = {{.prefix = {}, .properties = table.config}};
+  vending.renew = [session = session_ptr_, identifier = table.identifier, config = table.config] {
+    return ask_credentials(*session, identifier, config);
+  };
+  return make_io(session_.properties(), std::move(vending));
 }
 
 }  // namespace

@@ -5,14 +5,17 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
+#include <cstdio>
 #include <functional>
 #include <thread>
 
-#include "floe/catalog/test_http_server.h"
-#include "floe/catalog/test_service.h"
+#include "floe/catalog/http.h"
 #include "floe/error.h"
+#include "floe/io/test_stores.h"
 #include "floe/spec/json.h"
 #include "floe/spec/table_metadata.h"
+#include "floe/test_http_server.h"
 
 namespace floe {
 namespace {
@@ -33,22 +36,10 @@ NewTable definition() {
 
 TableCommit set(const std::string& key, const std::string& value) { return {{}, {SetProperties{{{key, value}}}}}; }
 
-template <typename E>
-std::string message_of(const std::function<void()>& body) {
-  try {
-    body();
-  } catch (const E& error) {
-    return error.what();
-  } catch (const std::exception& error) {
-    ADD_FAILURE() << "another exception: " << error.what();
-    return "";
-  }
-  ADD_FAILURE() << "no exception";
-  return "";
-}
-
 // A namespace of the reference server that no other test has.
 std::string fresh(const std::string& name) { return fmt::format("{}_{}", name, new_uuid()); }
+
+const testing::Environment* const kEnvironment = testing::AddGlobalTestEnvironment(new S3Environment);
 
 // --- on the reference server of Iceberg's Java ---
 
@@ -190,6 +181,16 @@ TEST_F(RestCatalogTest, AStagedTableIsMadeByItsCommit) {
   EXPECT_EQ(catalog_->load_table(t).metadata->table_uuid, metadata.table_uuid);
 }
 
+TEST_F(RestCatalogTest, ATableIsLoadedAgainOnlyIfItHasChanged) {
+  const std::string a = fresh("a");
+  catalog_->create_namespace({a});
+  catalog_->create_table({{a}, "t"}, definition());
+  const LoadedTable first = catalog_->load_table({{a}, "t"});
+  EXPECT_EQ(catalog_->load_table({{a}, "t"}).metadata, first.metadata);
+  open_catalog("other", {{"type", "rest"}, {"uri", rest_url()}})->commit({{a}, "t"}, set("k", "v"));
+  EXPECT_EQ(catalog_->load_table({{a}, "t"}).metadata->properties.at("k"), "v");
+}
+
 TEST_F(RestCatalogTest, ListsComeInPages) {
   const std::string a = fresh("a");
   catalog_->create_namespace({a});
@@ -297,10 +298,8 @@ TEST(RestConfig, SeparatorsOfLevelsAreTheServers) {
 }
 
 TEST(RestConfig, WhatCannotBeIsRefusedByName) {
-  for (const auto& [key, value] : Properties{{"rest.sigv4-enabled", "true"},
-                                             {"rest.auth.type", "google"},
-                                             {"snapshot-loading-mode", "refs"},
-                                             {"ssl.cabundle", "false"}}) {
+  for (const auto& [key, value] :
+       Properties{{"rest.auth.type", "google"}, {"snapshot-loading-mode", "refs"}, {"ssl.cabundle", "false"}}) {
     EXPECT_THAT(message_of<NotSupported>([&] { open_catalog("prod", rest("http://127.0.0.1:1", {{key, value}})); }),
                 HasSubstr(key));
   }
@@ -403,6 +402,138 @@ TEST(RestAccess, TheLongestPrefixOfTheLocationSaysIt) {
 }
 
 // --- who asks ---
+
+TEST_F(RestCatalogTest, RegisteringAsksForATableToBeReplacedIfItIsToldTo) {
+  const std::string a = fresh("a");
+  catalog_->create_namespace({a});
+  const LoadedTable first = catalog_->create_table({{a}, "first"}, definition());
+  const LoadedTable second = catalog_->create_table({{a}, "second"}, definition());
+  EXPECT_THROW(catalog_->register_table({{a}, "second"}, first.metadata_location), TableAlreadyExists);
+  EXPECT_THROW(catalog_->register_table({{a}, "second"}, first.metadata_location, true), NotSupported);  // so it says
+  TestHttpServer server(configured("{}", [](const TestRequest&) { return TestAnswer{.body = table_answer()}; }));
+  open_catalog("prod", rest(server.url()))->register_table({{"a"}, "t"}, "s3://bucket/m.json", true);
+  EXPECT_THAT(server.requests()[1].body, HasSubstr(R"("overwrite":true)"));
+}
+
+// Of those that a catalog lends, two secrets are right: the one that was lent later, and that of the longest prefix.
+TEST(RestAccess, LentCredentialsAreRenewedByTheEndpointForThat) {
+  const std::string folder = fmt::format("s3://lake/{}", new_uuid());
+  make_io(s3_access())->write(folder + "/x", "hello");
+  const auto lent = [&](const std::string& secret) {
+    return fmt::format(R"("storage-credentials":[{{"prefix":"{}","config":{{"s3.access-key-id":"floe",)"
+                       R"("s3.secret-access-key":"{}","s3.session-token-expires-at-ms":"99999999999999"}}}}])",
+                       folder, secret);
+  };
+  constexpr std::string_view kCredentials = "GET /v1/{prefix}/namespaces/{namespace}/tables/{table}/credentials";
+  for (const bool offers : {true, false}) {
+    std::atomic<int> loads{0};
+    const std::string endpoints =
+        offers ? fmt::format(R"("GET /v1/{{prefix}}/namespaces/{{namespace}}/tables/{{table}}","{}")", kCredentials)
+               : R"("GET /v1/{prefix}/namespaces/{namespace}/tables/{table}")";
+    TestHttpServer server([&](const TestRequest& request) {
+      if (request.target.starts_with("/v1/config")) {
+        return TestAnswer{.body = fmt::format(R"({{"endpoints":[{}]}})", endpoints)};
+      }
+      if (request.target.ends_with("/credentials")) return TestAnswer{.body = "{" + lent("floe-secret") + "}"};
+      return TestAnswer{.body = table_answer("," + lent(++loads == 1 ? "no longer" : "floe-secret"))};
+    });
+    Properties properties = rest(server.url(), {{"s3.endpoint", s3_url()}, {"s3.retry.num-retries", "0"}});
+    const CatalogPtr catalog = open_catalog("prod", properties);
+    const IoPtr io = catalog->io(catalog->load_table({{"a"}, "t"}));
+    EXPECT_EQ(io->read(folder + "/x")->ToString(), "hello");
+    EXPECT_EQ(io->read(folder + "/x")->ToString(), "hello");
+    EXPECT_EQ(server.requests().size(), 3);
+    EXPECT_EQ(server.requests()[2].target.ends_with("/tables/t/credentials"), offers);
+    EXPECT_THAT(io->principal(), HasSubstr(server.url()));
+    EXPECT_THAT(io->principal(), Not(HasSubstr("floe-secret")));
+  }
+}
+
+std::string element(const std::string& xml, const std::string& name) {
+  const size_t start = xml.find("<" + name + ">") + name.size() + 2;
+  return xml.substr(start, xml.find("</" + name + ">") - start);
+}
+
+// What MinIO lends for the files below a folder of the bucket lake, as JSON.
+std::string lent_by_minio(const std::string& folder) {
+  const std::string policy = fmt::format(
+      R"({{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Action":["s3:GetObject","s3:PutObject",)"
+      R"("s3:DeleteObject","s3:AbortMultipartUpload"],"Resource":"arn:aws:s3:::lake/{0}/*"}},{{"Effect":"Allow",)"
+      R"("Action":"s3:ListBucket","Resource":"arn:aws:s3:::lake","Condition":{{"StringLike":)"
+      R"({{"s3:prefix":["{0}/*"]}}}}}}]}})",
+      folder);
+  const std::string command = fmt::format(
+      "curl --silent --aws-sigv4 aws:amz:us-east-1:sts --user floe:floe-secret "
+      "--data 'Action=AssumeRole&Version=2011-06-15&DurationSeconds=900&Policy={}' {}/",
+      url_encode(policy), minio_url());
+  std::string answer;
+  FILE* const pipe = ::popen(command.c_str(), "r");
+  char bytes[4096];
+  for (size_t count; (count = ::fread(bytes, 1, sizeof(bytes), pipe)) > 0;) answer.append(bytes, count);
+  ::pclose(pipe);
+  return fmt::format(R"({{"s3.access-key-id":"{}","s3.secret-access-key":"{}","s3.session-token":"{}"}})",
+                     element(answer, "AccessKeyId"), element(answer, "SecretAccessKey"),
+                     element(answer, "SessionToken"));
+}
+
+TEST(RestAccess, LentCredentialsReachNoOtherTable) {
+  try {
+    minio_url();
+  } catch (const std::runtime_error& error) {
+    GTEST_SKIP() << error.what();
+  }
+  const std::string name = new_uuid();
+  const std::string folder = "s3://lake/" + name;
+  TestHttpServer server(configured("{}", [&](const TestRequest&) {
+    return TestAnswer{.body = table_answer(fmt::format(
+                          R"(,"config":{{"s3.endpoint":"{}"}},"storage-credentials":[{{"prefix":"{}","config":{}}}])",
+                          minio_url(), folder, lent_by_minio(name)))};
+  }));
+  const CatalogPtr catalog = open_catalog("prod", rest(server.url(), {{"s3.retry.num-retries", "0"}}));
+  const IoPtr io = catalog->io(catalog->load_table({{"a"}, "t"}));
+  const std::string large(11 << 20, 'x');
+  io->write(folder + "/data/x", "hello");
+  io->write(folder + "/data/large", large);
+  EXPECT_EQ(text_of(*io, folder + "/data/x"), "hello");
+  EXPECT_EQ(io->list(folder + "/data").size(), 2);
+  io->remove(folder + "/data/x");
+  EXPECT_FALSE(io->exists(folder + "/data/x"));
+
+  const IoPtr root =
+      make_io({{"s3.endpoint", minio_url()}, {"s3.access-key-id", "floe"}, {"s3.secret-access-key", "floe-secret"}});
+  root->write(folder + "-other/x", "theirs");
+  EXPECT_THROW(io->read(folder + "-other/x"), IoError);
+  EXPECT_THROW(io->write(folder + "-other/y", "ours"), IoError);
+  EXPECT_THROW(io->write(folder + "-other/z", large), IoError);
+  EXPECT_THROW(io->remove(folder + "-other/x"), IoError);
+  EXPECT_EQ(root->list(folder + "-other").size(), 1);
+}
+
+TEST(RestAccess, ATableThatHasNotChangedIsNotSentAgain) {
+  std::atomic<bool> changed{false};
+  TestHttpServer server(configured("{}", [&](const TestRequest& request) {
+    const std::string etag = changed ? "\"2\"" : "\"1\"";
+    const auto known = request.headers.find("if-none-match");
+    if (known != request.headers.end() && known->second == etag) return TestAnswer{.status = 304};
+    return TestAnswer{.body = table_answer(fmt::format(R"(,"config":{{"k":{}}})", etag)), .headers = {{"ETag", etag}}};
+  }));
+  const CatalogPtr catalog = open_catalog("prod", rest(server.url()));
+  const LoadedTable first = catalog->load_table({{"a"}, "t"});
+  const LoadedTable second = catalog->load_table({{"a"}, "t"});
+  EXPECT_EQ(second.metadata, first.metadata);  // the very same
+  EXPECT_EQ(second.config, first.config);
+  EXPECT_EQ(server.requests()[2].headers.at("if-none-match"), "\"1\"");
+  changed = true;
+  EXPECT_EQ(catalog->load_table({{"a"}, "t"}).config.at("k"), "2");
+  EXPECT_FALSE(server.requests()[1].headers.contains("if-none-match"));
+  catalog->load_table({{"a"}, "other"});
+  EXPECT_FALSE(server.requests()[4].headers.contains("if-none-match"));
+}
+
+TEST(RestAccess, A304ThatNobodyAskedForIsAnError) {
+  TestHttpServer server(configured("{}", [&](const TestRequest&) { return TestAnswer{.status = 304}; }));
+  EXPECT_THROW(open_catalog("prod", rest(server.url()))->load_table({{"a"}, "t"}), IoError);
+}
 
 // Gives tokens "t1", "t2", ...; takes only the last one of them.
 struct TokenServer {

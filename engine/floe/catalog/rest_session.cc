@@ -49,9 +49,6 @@ std::string uri_of(const std::string& whose, const Properties& properties) {
 }
 
 void refuse_unknown_ways(const std::string& whose, const Properties& properties) {
-  if (bool_property(properties, "rest.sigv4-enabled", false)) {
-    throw NotSupported(fmt::format("{}: rest.sigv4-enabled: requests cannot be signed (SigV4) yet", whose));
-  }
   const std::string auth = string_property(properties, "rest.auth.type", "");
   if (!auth.empty() && auth != "none" && auth != "oauth2") {
     throw NotSupported(fmt::format("{}: rest.auth.type={} cannot be used, only none and oauth2", whose, auth));
@@ -126,6 +123,7 @@ RestSession::RestSession(const std::string& name, const Properties& properties)
   const auto connect = [&] {
     refuse_unknown_ways(whose_, properties_);
     headers_ = headers_of(properties_);
+    signer_ = aws_signer(properties_);
     auto http = std::make_unique<HttpClient>(http_options(properties_));
     auto auth = std::make_unique<RestAuth>(properties_, uri_, headers_, whose_, *http);
     if (auth_ != nullptr && auth_->is_as(*auth) && http_->options() == http->options()) return;
@@ -138,6 +136,9 @@ RestSession::RestSession(const std::string& name, const Properties& properties)
   read_config(call({.method = "GET", .path = kConfig, .about = {}, .query = query, .body = {}}).body);
   uri_ = uri_of(whose_, properties_);
   connect();
+  std::string who;
+  for (const auto& [key, value] : properties) who += fmt::format("{}={}\n", key, value);
+  principal_ = fmt::format("{}|{:016x}", printable_url(uri_), std::hash<std::string>{}(who));
 }
 
 void RestSession::read_config(const std::string& body) {
@@ -197,11 +198,13 @@ HttpAnswer RestSession::send(const RestCall& call) {
                       .repeatable = is_read(call)};
   request.headers.emplace_back("Accept", "application/json");
   if (!call.body.empty()) request.headers.emplace_back("Content-Type", "application/json");
+  if (!call.etag.empty()) request.headers.emplace_back("If-None-Match", call.etag);
   const size_t own = request.headers.size();
   for (bool again = true;; again = false) {
     const Secret token = auth_->token();
     request.headers.resize(own);
     if (!token.empty()) request.headers.emplace_back("Authorization", "Bearer " + token.reveal());
+    if (signer_) sign(request, *signer_);
     HttpAnswer answer;
     try {
       answer = http_->send(request);
@@ -217,6 +220,7 @@ HttpAnswer RestSession::send(const RestCall& call) {
 
 HttpAnswer RestSession::call(const RestCall& call) {
   HttpAnswer answer = send(call);
+  if (answer.status == 304 && !call.etag.empty()) return answer;
   if (answer.status < 200 || answer.status > 299) fail(call, answer);
   return answer;
 }

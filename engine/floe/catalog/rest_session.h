@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "floe/catalog/aws_signature.h"
 #include "floe/catalog/catalog.h"
 #include "floe/catalog/http.h"
 #include "floe/catalog/rest_auth.h"
@@ -20,6 +21,7 @@ struct RestCall {
   TableIdentifier about;          // what goes into the path; the name stays empty where there is none
   std::string query;              // encoded, without "?"
   std::string body;
+  std::string etag = {};  // of a state that is known: the answer is 304 if there is none newer
 };
 
 class RestSession {
@@ -33,12 +35,16 @@ class RestSession {
   // Whether the server offers it.
   bool has(std::string_view method, std::string_view path) const;
 
-  // A successful answer. Throws what its status and the server's words mean for a call like this, naming what it is
-  // about: CommitStateUnknown if it may be done and no clear answer came, NotSupported if the server does not offer it.
+  // A successful answer, or 304. Throws what its status and the server's words mean for a call like this, naming what
+  // it is about: CommitStateUnknown if it may be done and no clear answer came, NotSupported if the server does not
+  // offer it.
   HttpAnswer call(const RestCall& call);
 
   // As `call`, but false on 404.
   bool exists(const RestCall& call);
+
+  // Who asks whom, for the keys of caches.
+  const std::string& principal() const { return principal_; }
 
   // Levels in a path or a query.
   std::string encode(const Namespace& ns) const;
@@ -52,7 +58,9 @@ class RestSession {
   const std::string whose_;  // "catalog prod", for messages
   Properties properties_;
   std::string uri_;
+  std::string principal_;
   HttpHeaders headers_;
+  std::optional<AwsSigner> signer_;
   std::unique_ptr<HttpClient> http_;
   std::unique_ptr<RestAuth> auth_;
   std::set<std::string, std::less<>> endpoints_;

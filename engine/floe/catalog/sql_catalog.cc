@@ -100,7 +100,8 @@ class SqlCatalog : public Catalog {
                                               const Properties& updates) override;
 
   LoadedTable create_table(const TableIdentifier& table, NewTable definition) override;
-  LoadedTable register_table(const TableIdentifier& table, const std::string& metadata_location) override;
+  LoadedTable register_table(const TableIdentifier& table, const std::string& metadata_location,
+                             bool overwrite) override;
   LoadedTable load_table(const TableIdentifier& table) override;
   bool table_exists(const TableIdentifier& table) override;
   std::vector<TableIdentifier> list_tables(const Namespace& ns) override;
@@ -391,7 +392,12 @@ LoadedTable SqlCatalog::create_table(const TableIdentifier& table, NewTable defi
   return write_new(table, new_table_metadata(definition));
 }
 
-LoadedTable SqlCatalog::register_table(const TableIdentifier& table, const std::string& metadata_location) {
+LoadedTable SqlCatalog::register_table(const TableIdentifier& table, const std::string& metadata_location,
+                                       bool overwrite) {
+  if (overwrite) {
+    throw NotSupported(fmt::format("catalog {} does not replace a table by registering: drop table {} before", name_,
+                                   to_string(table)));
+  }
   require_namespace(table.ns);
   if (table.name.empty()) throw InvalidArgument("a table needs a name");
   if (table_exists(table)) throw TableAlreadyExists(fmt::format("Table {} already exists", to_string(table)));

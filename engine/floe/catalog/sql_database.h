@@ -11,9 +11,9 @@
 #include <string>
 #include <vector>
 
-#include "floe/catalog/per_process.h"
 #include "floe/catalog/sql_dialect.h"
 #include "floe/error.h"
+#include "floe/per_process.h"
 
 namespace floe {
 

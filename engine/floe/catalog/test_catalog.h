@@ -26,7 +26,7 @@ class TestCatalog : public Catalog {
     unused();
   }
   LoadedTable create_table(const TableIdentifier&, NewTable) override { unused(); }
-  LoadedTable register_table(const TableIdentifier&, const std::string&) override { unused(); }
+  LoadedTable register_table(const TableIdentifier&, const std::string&, bool) override { unused(); }
   bool table_exists(const TableIdentifier&) override { unused(); }
   std::vector<TableIdentifier> list_tables(const Namespace&) override { unused(); }
   void drop_table(const TableIdentifier&) override { unused(); }

@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "floe/catalog/sql_dialect.h"
-#include "floe/catalog/test_service.h"
 #include "floe/spec/table_metadata.h"
+#include "floe/test_service.h"
 
 namespace floe {
 

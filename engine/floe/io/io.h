@@ -80,8 +80,28 @@ class Io {
 };
 using IoPtr = std::shared_ptr<Io>;
 
-// The Io for locations of `properties` ("warehouse", "s3.*", ...). Local files only so far: any other scheme throws
-// NotSupported by name when a location uses it.
-IoPtr make_io(const Properties& properties);
+// What a catalog lets its client do with the files below a location, for a while: properties that replace those of the
+// client's own ("s3.access-key-id", ...). An empty prefix means every location.
+struct VendedCredential {
+  std::string prefix;
+  Properties properties;
+};
+
+// What a catalog gives out for one table.
+struct Vending {
+  std::string principal;  // who is given it
+  std::vector<VendedCredential> credentials;
+  std::function<std::vector<VendedCredential>()> renew;  // asks the catalog again; may throw
+};
+
+// The Io for local files, and for the object stores of stores.h, each reached as the properties say when a location of
+// it is first used: NotSupported by name for a scheme or a property that cannot be honoured. For a location, the vended
+// credential with the longest prefix counts. Credentials are renewed some time before they expire, and when a store
+// refuses them.
+//
+// In object stores, a file appears when close() returns, as everywhere. That its location is free is not checked: no
+// request asks for it and writes at once, and names of files are unique. Names are told from folders by their end
+// alone.
+IoPtr make_io(const Properties& properties, Vending vending = {});
 
 }  // namespace floe

@@ -630,7 +630,10 @@ class Catalog:
             NotSupported: It is not a REST catalog.
         """
 
-    def register_table(self, identifier: Sequence[str], metadata_location: str) -> Table: ...
+    def register_table(self, identifier: Sequence[str], metadata_location: str, overwrite: bool = False) -> Table:
+        """Raises:
+        NotSupported: A table is to be replaced, and it is not a REST catalog.
+        """
     def load_table(self, identifier: Sequence[str]) -> Table: ...
     def table_from_metadata(
         self, identifier: Sequence[str], metadata_location: str, metadata_json: str, config: Mapping[str, str]

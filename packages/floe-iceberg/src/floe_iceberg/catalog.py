@@ -324,15 +324,20 @@ class FloeCatalog(MetastoreCatalog):
     ) -> FloeTable:
         """Add a table that exists outside of the catalog.
 
+        Args:
+            identifier: Its namespace and name.
+            metadata_location: Its metadata file.
+            overwrite: Whether it replaces a table of that name, which REST catalogs can do.
+
         Raises:
             TableAlreadyExistsError: The name is taken.
             NoSuchNamespaceError: Its namespace is not there.
-            NotImplementedError: ``overwrite`` is asked for.
+            NotImplementedError: A table is to be replaced, and it is not a REST catalog.
         """
-        if overwrite:
+        if overwrite and self._type != "rest":
             raise NotImplementedError("`overwrite` isn't supported")
         levels = self._table_levels(identifier, NoSuchNamespaceError)
-        return self._table(self.handle.register_table(levels, metadata_location))
+        return self._table(self.handle.register_table(levels, metadata_location, overwrite))
 
     def load_table(self, identifier: str | Identifier) -> FloeTable:
         """The table in its current state.

@@ -1,5 +1,5 @@
 // Something that a forked child must not use as its parent left it: a lock that another thread held at the fork, a
-// database handle. Internal to catalog/.
+// database handle.
 #pragma once
 
 #include <sys/types.h>

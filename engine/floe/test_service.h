@@ -22,7 +22,7 @@ class TestService {
       url_ = url;
       return;
     }
-    const auto path = std::filesystem::path(__FILE__).parent_path() / "../../../testing/fixtures" / script;
+    const auto path = std::filesystem::path(__FILE__).parent_path() / "../../testing/fixtures" / script;
     int in[2], out[2];
     if (::pipe2(in, O_CLOEXEC) != 0 || ::pipe2(out, O_CLOEXEC) != 0) throw std::runtime_error("pipe");
     pid_ = ::fork();
@@ -62,6 +62,28 @@ inline const std::string& postgresql_url() {
 
 inline const std::string& mysql_url() {
   static const TestService server("FLOE_TEST_MYSQL", "mysql");
+  return server.url();
+}
+
+inline const std::string& s3_url() {  // of SeaweedFS; its key is "floe", its secret "floe-secret"
+  static const TestService server("FLOE_TEST_SEAWEEDFS", "seaweedfs");
+  return server.url();
+}
+
+inline const std::string& minio_url() {  // its key is "floe", its secret "floe-secret"
+  static const TestService server("FLOE_TEST_MINIO", "minio");
+  return server.url();
+}
+
+inline const std::string& gcs_url() {
+  static const TestService server("FLOE_TEST_FAKE_GCS_SERVER", "fake-gcs-server");
+  return server.url();
+}
+
+inline constexpr const char* kAzuriteKey =  // of every installation
+    "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
+inline const std::string& azurite_url() {
+  static const TestService server("FLOE_TEST_AZURITE", "azurite");
   return server.url();
 }
 
