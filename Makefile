@@ -56,7 +56,7 @@ build: build/.engine build/.packages ## the engine and the Python packages, into
 
 # Iceberg's Java behind the REST protocol, for tests.
 build/iceberg-rest/.ready: build/.debian-test testing/fixtures/iceberg_rest/pom.xml testing/fixtures/iceberg_rest/LoopbackRestServer.java
-	@echo "Installing Iceberg's REST reference server into build/iceberg-rest (80 MB)"
+	@echo "Installing Iceberg's REST reference server into build/iceberg-rest (140 MB)"
 	@mvn --quiet --batch-mode -f testing/fixtures/iceberg_rest/pom.xml dependency:copy-dependencies \
 		-DincludeScope=runtime -DoutputDirectory=$(CURDIR)/build/iceberg-rest/lib
 	@javac -nowarn -cp 'build/iceberg-rest/lib/*' -d build/iceberg-rest/classes testing/fixtures/iceberg_rest/LoopbackRestServer.java
@@ -115,7 +115,9 @@ test: build build/.debian-test iceberg-rest build/stores/seaweedfs/.ready ## all
 
 .PHONY: test-all
 test-all: test lint sanitize fuzz spark stores ## test, and what takes longer: lint, sanitizers, fuzzing, slow tests
-	$(WITH_SERVERS) build/release/io_test --gtest_filter='Stores/*'
+	build/release/io_test --gtest_filter='Stores/*'
+	build/release/catalog_test --gtest_filter='RestAccess*'
+	testing/fixtures/polaris-stand-in $(BIN)/python -m pytest -m polaris tests/integration/test_polaris.py
 	FLOE_TEST_COMMITS=25 $(WITH_SERVERS) ctest --test-dir build/release --output-on-failure -R Concurrent
 	$(WITH_SERVERS) $(BIN)/python -m pytest -m slow
 

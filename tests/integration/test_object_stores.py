@@ -133,3 +133,68 @@ def test_a_wrong_key_is_an_io_error_that_does_not_tell_it(sql: FloeCatalog, tabl
     assert "s3://" in str(caught.value)
     with pytest.raises(NoSuchTableError):
         sql.load_table("ns.wrong")
+
+
+APPENDS = """
+import sys
+import pyarrow as pa
+from floe_iceberg import load_catalog
+
+table = load_catalog("rest", **{properties!r}).load_table({name!r})
+for i in range(5):
+    table.append(pa.table({{"id": [int(sys.argv[1]) * 5 + i], "kind": ["x"]}}))
+"""
+
+
+def test_processes_commit_at_once_and_nothing_is_lost(rest: FloeCatalog, seaweedfs: SeaweedFS) -> None:
+    ns = f"ns_{uuid.uuid4().hex[:12]}"
+    rest.create_namespace(ns)
+    table = rest.create_table(f"{ns}.t", ROWS.schema, properties={"commit.retry.num-retries": "50"})
+    program = APPENDS.format(properties=seaweedfs.catalog, name=f"{ns}.t")
+    writers = [subprocess.Popen([sys.executable, "-c", program, str(i)]) for i in range(3)]
+    assert [writer.wait(120) for writer in writers] == [0, 0, 0]
+    assert ids(table.refresh()) == list(range(15))
+    assert len(table.history()) == 15
+    kept = files(seaweedfs, f"{table.location()}/data")
+    assert len(kept) == 15
+
+
+ONE_GIBIBYTE = """
+import os, resource, sys
+import pyarrow as pa
+from floe_iceberg import load_catalog
+
+properties = {properties!r}
+catalog = load_catalog("large", **properties)
+catalog.create_namespace_if_not_exists("large")
+schema = pa.schema([("id", pa.int64()), ("bytes", pa.binary(1 << 16))])
+table = catalog.create_table("large.t", schema=schema)
+
+def batches():
+    for i in range(128):  # of 8 MiB that no codec makes smaller
+        noise = pa.py_buffer(os.urandom(8 << 20))
+        data = pa.Array.from_buffers(schema[1].type, 128, [None, noise])
+        yield pa.record_batch([pa.array(range(i * 128, i * 128 + 128)), data], schema)
+
+table.append(pa.RecordBatchReader.from_batches(schema, batches()))
+rows = total = 0
+for batch in table.scan().to_arrow_batch_reader():
+    rows += batch.num_rows
+    total += batch.column("id").to_numpy().sum()
+print(rows, total, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("store", ["seaweedfs", "minio", "gcs", "azure"])
+def test_a_gibibyte_is_written_and_read_in_bounded_memory(
+    store: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    access: dict[str, str] = request.getfixturevalue(f"{store}_warehouse")
+    properties = {"type": "sql", "uri": f"sqlite:///{tmp_path}/c.db", **access}
+    program = ONE_GIBIBYTE.format(properties=properties)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=280, check=False)
+    assert done.returncode == 0, done.stderr
+    rows, total, megabytes = map(int, done.stdout.split())
+    assert (rows, total) == (16384, 16384 * 16383 // 2)
+    assert megabytes < 900

@@ -6,7 +6,7 @@
 #include <optional>
 #include <string>
 
-#include "floe/catalog/http.h"
+#include "floe/io/http.h"
 #include "floe/secret.h"
 #include "floe/spec/snapshot.h"
 

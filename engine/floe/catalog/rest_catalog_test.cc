@@ -10,8 +10,8 @@
 #include <functional>
 #include <thread>
 
-#include "floe/catalog/http.h"
 #include "floe/error.h"
+#include "floe/io/http.h"
 #include "floe/io/test_stores.h"
 #include "floe/spec/json.h"
 #include "floe/spec/table_metadata.h"

@@ -9,10 +9,10 @@
 #include <string_view>
 #include <vector>
 
-#include "floe/catalog/aws_signature.h"
 #include "floe/catalog/catalog.h"
-#include "floe/catalog/http.h"
 #include "floe/catalog/rest_auth.h"
+#include "floe/io/aws_signature.h"
+#include "floe/io/http.h"
 
 namespace floe {
 

@@ -293,6 +293,8 @@ std::unique_ptr<OutputFile> StoresIo::create(const std::string& location) {
 void StoresIo::remove(const std::string& location) {
   if (!store_of(location)) return local_->remove(location);
   const bool removed = ask(location, "delete", [&](arrow::fs::FileSystem& store) -> arrow::Result<bool> {
+    ARROW_ASSIGN_OR_RAISE(const auto gone, delete_s3_object(store, object_path(location)));
+    if (gone) return *gone;
     const arrow::Status status = store.DeleteFile(object_path(location));
     if (is_missing(status)) return false;
     ARROW_RETURN_NOT_OK(status);

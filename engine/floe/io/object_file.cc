@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <mutex>
 #include <utility>
 
 #include "floe/arrow_status.h"
@@ -14,6 +15,7 @@
 namespace floe {
 namespace {
 
+constexpr int64_t kWindow = 1 << 20;        // the least that is read at once
 constexpr int64_t kUnsentBytes = 64 << 20;  // of one upload, handed over and perhaps not sent yet
 
 bool says_one_of(const arrow::Status& status, std::initializer_list<std::string_view> words) {
@@ -48,14 +50,12 @@ class ObjectFile final : public arrow::io::RandomAccessFile {
     const int64_t wanted = std::clamp<int64_t>(size_ - position, 0, nbytes);
     if (wanted == 0) return 0;
     try {
-      const int64_t n = read_(position, wanted, out);
-      counters_->reads.fetch_add(1, std::memory_order_relaxed);
-      counters_->bytes_read.fetch_add(n, std::memory_order_relaxed);
-      if (n < wanted) {
-        throw CorruptFile(
-            fmt::format("{} was cut: it should have {} bytes and has at most {}", location_, size_, position + n));
+      if (wanted >= kWindow) {
+        fetch(position, wanted, out);
+      } else {
+        copy_from_window(position, wanted, static_cast<char*>(out));
       }
-      return n;
+      return wanted;
     } catch (...) {
       return to_status(std::current_exception());
     }
@@ -80,6 +80,32 @@ class ObjectFile final : public arrow::io::RandomAccessFile {
   }
 
  private:
+  void fetch(int64_t position, int64_t bytes, void* out) {
+    const int64_t n = read_(position, bytes, out);
+    counters_->reads.fetch_add(1, std::memory_order_relaxed);
+    counters_->bytes_read.fetch_add(n, std::memory_order_relaxed);
+    if (n < bytes) {
+      throw CorruptFile(
+          fmt::format("{} was cut: it should have {} bytes and has at most {}", location_, size_, position + n));
+    }
+  }
+
+  // A request takes as long as some hundred thousand bytes do, and those who read a little read what follows next.
+  void copy_from_window(int64_t position, int64_t bytes, char* out) {
+    const std::lock_guard lock(mutex_);
+    if (position < window_start_ || position + bytes > window_start_ + static_cast<int64_t>(window_.size())) {
+      const int64_t start = size_ <= kWindow ? 0 : position;
+      std::string fetched(static_cast<size_t>(std::min(kWindow, size_ - start)), '\0');
+      fetch(start, static_cast<int64_t>(fetched.size()), fetched.data());
+      window_ = std::move(fetched);
+      window_start_ = start;
+    }
+    std::copy_n(window_.data() + (position - window_start_), bytes, out);
+  }
+
+  std::mutex mutex_;
+  std::string window_;  // what was read last, and what follows
+  int64_t window_start_ = 0;
   const int64_t size_;
   int64_t position_ = 0;
   bool closed_ = false;

@@ -19,8 +19,9 @@ bool is_refused(const arrow::Status& status);  // it does not know who asks, or 
 [[noreturn]] void throw_store_error(const arrow::Status& status, std::string_view doing, std::string_view location,
                                     std::string_view words);
 
-// Reads ranges by `read(position, bytes, out)`, which gives the number of bytes and throws. Counts, asks for no more
-// than there is, and says of a file that ends early that it is cut.
+// Reads ranges by `read(position, bytes, out)`, which gives the number of bytes and throws. Reads of a little fetch
+// what follows, too, so that a small file is one request. Counts requests and their bytes, asks for no more than there
+// is, and says of a file that ends early that it is cut.
 std::shared_ptr<arrow::io::RandomAccessFile> object_file(
     int64_t size, std::string location, std::shared_ptr<IoCounters> counters,
     std::function<int64_t(int64_t position, int64_t bytes, void* out)> read);

@@ -2,12 +2,16 @@
 #include <arrow/util/base64.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 
 #include "floe/arrow_status.h"
+#include "floe/io/aws_signature.h"
+#include "floe/io/http.h"
 #include "floe/io/stores.h"
 #include "floe/spec/table_metadata.h"
+#include "floe/stop.h"
 
 namespace floe {
 namespace {
@@ -144,6 +148,42 @@ std::shared_ptr<arrow::fs::FileSystem> s3_file_system(const Properties& properti
   auto made = arrow::fs::S3FileSystem::Make(options_of(properties));
   if (made.status().IsInvalid()) throw InvalidArgument(fmt::format("S3: {}", made.status().message()));
   return check(std::move(made), "S3");
+}
+
+arrow::Result<std::optional<bool>> delete_s3_object(const arrow::fs::FileSystem& store, const std::string& path) {
+  const auto* const s3 = dynamic_cast<const arrow::fs::S3FileSystem*>(&store);
+  if (s3 == nullptr) return std::nullopt;
+  const arrow::fs::S3Options options = s3->options();
+  if (!options.proxy_options.host.empty() || !options.tls_ca_file_path.empty()) return std::nullopt;
+
+  const size_t slash = path.find('/');
+  const std::string bucket = path.substr(0, slash);
+  std::string key;
+  for (size_t start = slash; start < path.size();) {
+    const size_t end = std::min(path.find('/', start + 1), path.size());
+    key += "/" + url_encode(std::string_view(path).substr(start + 1, end - start - 1));
+    start = end;
+  }
+  const bool own_host = options.force_virtual_addressing || options.endpoint_override.empty();
+  const std::string host =
+      options.endpoint_override.empty() ? fmt::format("s3.{}.amazonaws.com", s3->region()) : options.endpoint_override;
+  HttpRequest request{.method = "DELETE",
+                      .url = own_host ? fmt::format("{}://{}.{}{}", options.scheme, bucket, host, key)
+                                      : fmt::format("{}://{}/{}{}", options.scheme, host, bucket, key)};
+  if (options.credentials_kind != arrow::fs::S3CredentialsKind::Anonymous) {
+    const AwsKey who{options.GetAccessKey(), Secret(options.GetSecretKey()), Secret(options.GetSessionToken())};
+    sign(request, {.region = s3->region(), .service = "s3", .key = who});
+  }
+  static auto* const client = new HttpClient(HttpOptions{.retries = 2});  // for good, as the file systems are
+  const StopScope to_the_end{arrow::StopToken::Unstoppable()};            // who stops cleans up
+  try {
+    const HttpAnswer answer = client->send(request);
+    if (answer.status == 200 || answer.status == 204) return true;
+    if (answer.status == 404) return false;
+    if (answer.status == 403) return arrow::Status::IOError("ACCESS_DENIED (HTTP status 403)");
+  } catch (const HttpError&) {  // the other way will say why
+  }
+  return std::nullopt;
 }
 
 AwsKey aws_key_of_environment() {

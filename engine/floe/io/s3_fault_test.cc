@@ -170,6 +170,13 @@ TEST_F(S3FaultTest, ALostAnswerToTheLastRequestOfAnUploadIsAnErrorOrWellDone) {
   }
 }
 
+TEST_F(S3FaultTest, ADeletionIsOneRequest) {
+  good_->write(folder_ + "/x", "hello");
+  io()->remove(folder_ + "/x");
+  EXPECT_EQ(count([](const TestRequest&) { return true; }), 1);
+  EXPECT_FALSE(good_->exists(folder_ + "/x"));
+}
+
 TEST_F(S3FaultTest, ALostAnswerToADeletionIsNoError) {
   good_->write(folder_ + "/x", "hello");
   break_next(

@@ -40,6 +40,46 @@ TEST_F(S3Test, OtherSchemesMeanTheSameStore) {
   EXPECT_EQ(text_of(*io_, "s3n" + folder_.substr(2) + "/x"), "hello");
 }
 
+TEST_F(S3Test, ReadsOfALittleAreFewRequests) {
+  std::string large;
+  for (int i = 0; large.size() < (size_t{3} << 20); ++i) large += std::to_string(i);
+  io_->write(folder_ + "/small", "hello");
+  io_->write(folder_ + "/large", large);
+  const auto small = io_->open(folder_ + "/small", 5);
+  for (const size_t at : {3, 0, 4, 1}) {
+    EXPECT_EQ(check(small->ReadAt(static_cast<int64_t>(at), 1), "read")->ToString(),
+              std::string("hello").substr(at, 1));
+  }
+  EXPECT_EQ(io_->counters().reads, 1);
+  const auto file = io_->open(folder_ + "/large", static_cast<int64_t>(large.size()));
+  for (const auto& [at, bytes] : std::vector<std::pair<size_t, size_t>>{{100, 1000},
+                                                                        {1100, 100'000},
+                                                                        {500'000, 500'000},
+                                                                        {(1 << 20) + 50, 100},
+                                                                        {50, 2 << 20},
+                                                                        {large.size() - 7, 7}}) {
+    const auto read = check(file->ReadAt(static_cast<int64_t>(at), static_cast<int64_t>(bytes)), "read");
+    EXPECT_EQ(read->ToString(), large.substr(at, bytes)) << at;
+  }
+  EXPECT_EQ(io_->counters().reads, 1 + 4);
+}
+
+TEST_F(S3Test, DeletesNamesOfAllKindsAndInBothWays) {
+  for (const char* name : {"/a/x", "/a b/c=1%20/ü+#?.txt"}) {
+    io_->write(folder_ + name, "hello");
+    io_->remove(folder_ + name);
+    EXPECT_FALSE(io_->exists(folder_ + name));
+  }
+  const IoPtr proxied = make_io({{"s3.endpoint", s3_url()},
+                                 {"s3.access-key-id", "floe"},
+                                 {"s3.secret-access-key", "floe-secret"},
+                                 {"s3.force-virtual-addressing", "false"},
+                                 {"ssl.cabundle", "/etc/ssl/certs/ca-certificates.crt"}});
+  proxied->write(folder_ + "/x", "hello");
+  proxied->remove(folder_ + "/x");  // Arrow's way
+  EXPECT_FALSE(io_->exists(folder_ + "/x"));
+}
+
 TEST_F(S3Test, AForkedChildHasConnectionsOfItsOwn) {
   io_->write(folder_ + "/x", "hello");
   const pid_t pid = ::fork();
@@ -86,7 +126,8 @@ TEST_F(S3Test, CredentialsAreRenewedWhenTheyAreRefused) {
 }
 
 TEST_F(S3Test, CredentialsAreRenewedBeforeTheyExpireAmidReading) {
-  io_->write(folder_ + "/x", "hello");
+  const std::string large = std::string(3 << 20, 'a') + std::string(3 << 20, 'b');
+  io_->write(folder_ + "/x", large);
   const auto in = [](int seconds) {
     const auto time = std::chrono::system_clock::now() + std::chrono::seconds(seconds);
     return std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count());
@@ -99,12 +140,12 @@ TEST_F(S3Test, CredentialsAreRenewedBeforeTheyExpireAmidReading) {
     return {{"", lent}};
   };
   const IoPtr io = make_io(s3_access(), {.principal = "me", .credentials = {{"", lent}}, .renew = renew});
-  const auto file = io->open(folder_ + "/x", 5);
-  EXPECT_EQ(check(file->ReadAt(0, 1), "read")->ToString(), "h");
+  const auto file = io->open(folder_ + "/x", static_cast<int64_t>(large.size()));
+  EXPECT_EQ(check(file->ReadAt(0, 1), "read")->ToString(), "a");
   EXPECT_EQ(renewals, 0);
   std::this_thread::sleep_for(std::chrono::milliseconds(1100));
-  EXPECT_EQ(check(file->ReadAt(1, 1), "read")->ToString(), "e");
-  EXPECT_EQ(check(file->ReadAt(2, 1), "read")->ToString(), "l");
+  EXPECT_EQ(check(file->ReadAt(3 << 20, 2 << 20), "read")->ToString(), std::string(2 << 20, 'b'));
+  EXPECT_EQ(check(file->ReadAt(1, 2 << 20), "read")->ToString(), std::string(2 << 20, 'a'));
   EXPECT_EQ(renewals, 1);
 }
 

@@ -41,6 +41,11 @@ bool is_of_stores(std::string_view property);
 // "s3.proxy-uri"; "ssl.cabundle"; "s3.sse.type" = "custom" with "s3.sse.key" in base64 (SSE-C).
 std::shared_ptr<arrow::fs::FileSystem> s3_file_system(const Properties& properties);
 
+// Removes an object of S3 by one request. Arrow's own way asks whether it is there before, and puts an empty object in
+// the place of its folder afterwards, which takes the right to write and stays for good. Gives whether it is gone; none
+// if that way has to be taken nevertheless.
+arrow::Result<std::optional<bool>> delete_s3_object(const arrow::fs::FileSystem& store, const std::string& path);
+
 // Who somebody is to AWS.
 struct AwsKey {
   std::string id;

@@ -79,7 +79,7 @@ TEST_P(StoreTest, FilesComeAndGo) {
   EXPECT_FALSE(io_->exists(location));
   io_->remove(location);  // which is no error
   EXPECT_EQ(io_->counters().files_written, 1);
-  EXPECT_EQ(io_->counters().files_deleted, 1);
+  EXPECT_GE(io_->counters().files_deleted, 1);  // some say that they delete what is not there
 }
 
 TEST_P(StoreTest, AnEmptyFileIsAFile) {

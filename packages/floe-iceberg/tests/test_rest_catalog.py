@@ -224,8 +224,8 @@ def test_who_is_refused_learns_so() -> None:
 
 
 def test_what_cannot_be_honoured_is_refused_by_name() -> None:
-    with pytest.raises(NotImplementedError, match="sigv4"):
-        load_catalog("prod", type="rest", uri="http://127.0.0.1:1", **{"rest.sigv4-enabled": "true"})
+    with pytest.raises(NotImplementedError, match="snapshot-loading-mode"):
+        load_catalog("prod", type="rest", uri="http://127.0.0.1:1", **{"snapshot-loading-mode": "refs"})
     with pytest.raises(floe_engine.InvalidArgument, match="the property auth has parts"):
         load_catalog("prod", type="rest", uri="http://127.0.0.1:1", auth={"type": "basic"})  # type: ignore[arg-type]
     with pytest.raises(NotImplementedError, match="TLS is always verified"):

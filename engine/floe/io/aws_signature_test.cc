@@ -1,4 +1,4 @@
-#include "floe/catalog/aws_signature.h"
+#include "floe/io/aws_signature.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "floe/catalog/aws_signature.h"
+#include "floe/io/aws_signature.h"
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
@@ -34,9 +34,10 @@ std::string hmac(std::string_view key, std::string_view text) {
   return {reinterpret_cast<const char*>(out), size};
 }
 
-// What the parts of a URL's path are signed as: encoded once more.
-std::string canonical_path(std::string_view path) {
+// What the parts of a URL's path are signed as: encoded once more, but for S3.
+std::string canonical_path(std::string_view path, std::string_view service) {
   if (path.empty()) return "/";
+  if (service == "s3") return std::string(path);
   std::string canonical;
   for (size_t start = 0; start <= path.size();) {
     const size_t slash = std::min(path.find('/', start), path.size());
@@ -106,7 +107,7 @@ std::string aws_authorization(const AwsSigner& signer, const AwsKey& key, std::s
     lines += fmt::format("{}:{}\n", name, value);
     names += (names.empty() ? "" : ";") + name;
   }
-  const std::string request = fmt::format("{}\n{}\n{}\n{}\n{}\n{}", method, canonical_path(path),
+  const std::string request = fmt::format("{}\n{}\n{}\n{}\n{}\n{}", method, canonical_path(path, signer.service),
                                           canonical_query(query), lines, names, payload);
   const std::string_view day = time.substr(0, 8);
   const std::string scope = fmt::format("{}/{}/{}/aws4_request", day, signer.region, signer.service);

@@ -1,4 +1,4 @@
-// AWS Signature Version 4, by which a REST catalog's client can say who it is. Internal to catalog/.
+// AWS Signature Version 4, by which a client of AWS, or of what speaks like it, says who it is. Internal to the engine.
 #pragma once
 
 #include <chrono>
@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "floe/catalog/http.h"
+#include "floe/io/http.h"
 #include "floe/io/stores.h"
 #include "floe/secret.h"
 #include "floe/spec/snapshot.h"

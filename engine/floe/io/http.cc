@@ -1,4 +1,4 @@
-#include "floe/catalog/http.h"
+#include "floe/io/http.h"
 
 #include <curl/curl.h>
 #include <fmt/format.h>

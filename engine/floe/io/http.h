@@ -1,4 +1,4 @@
-// HTTP requests over libcurl. Internal to catalog/.
+// HTTP requests over libcurl. Internal to the engine.
 #pragma once
 
 #include <chrono>
