@@ -125,6 +125,11 @@ std::unique_ptr<arrow::RecordBatchReader> Table::scan(const ScanOptions& options
   return read(metadata(), plan(options), options, io_);
 }
 
+std::unique_ptr<arrow::RecordBatchReader> Table::changelog(const ChangelogOptions& changes,
+                                                           const ScanOptions& options) const {
+  return floe::changelog(loaded_.metadata, changes, options, io_);
+}
+
 std::unique_ptr<arrow::RecordBatchReader> Table::inspect(std::string_view name, const InspectOptions& options) const {
   return floe::inspect(loaded_, name, options, io_);
 }

@@ -20,6 +20,7 @@
 #include "floe/inspect/inspect.h"
 #include "floe/maintenance/rewrite_data_files.h"
 #include "floe/maintenance/rewrite_position_deletes.h"
+#include "floe/scan/changelog.h"
 #include "floe/scan/scan.h"
 #include "floe/transaction/add_files.h"
 #include "floe/transaction/append.h"
@@ -90,6 +91,10 @@ class Table {
 
   ScanPlan plan(const ScanOptions& options = {}) const;
   std::unique_ptr<arrow::RecordBatchReader> scan(const ScanOptions& options = {}) const;
+
+  // The rows that came and went between two snapshots (scan/changelog.h).
+  std::unique_ptr<arrow::RecordBatchReader> changelog(const ChangelogOptions& changes = {},
+                                                      const ScanOptions& options = {}) const;
 
   // A metadata table ("files", "snapshots", ...; see inspect/inspect.h for all of them).
   std::unique_ptr<arrow::RecordBatchReader> inspect(std::string_view name, const InspectOptions& options = {}) const;

@@ -5,6 +5,7 @@
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
 
 #include <algorithm>
 #include <atomic>
@@ -156,6 +157,16 @@ std::shared_ptr<OpenStream> read_rows(const Readable& self) {
   auto counters = std::make_shared<ScanCounters>();
   auto reader = interruptible(stop, [&] { return read(*self.table, self.plan, options, self.io, counters); });
   return OpenStream::make(std::move(reader), std::move(stop), std::move(counters));
+}
+
+std::shared_ptr<OpenStream> read_changelog(const Scan& self, bool updates,
+                                           std::vector<std::string> identifier_columns) {
+  arrow::StopSource stop;
+  const ChangelogOptions changes{.since = self.options.appended_since.value_or(ScanOptions::AppendedSince()),
+                                 .updates = updates,
+                                 .identifier_columns = std::move(identifier_columns)};
+  auto reader = interruptible(stop, [&] { return self.table.changelog(changes, with(self.options, stop)); });
+  return OpenStream::make(std::move(reader), std::move(stop));
 }
 
 int64_t count_rows(const Readable& self) {
@@ -364,7 +375,9 @@ void bind_scan(nb::module_& m) {
           "The number of rows that match, from metadata alone where that is right.");
 
   nb::class_<Scan>(m, "Scan", "What to read of one state of a table.")
-      .def("plan", &make_plan, "Begins to find the files to read.");
+      .def("plan", &make_plan, "Begins to find the files to read.")
+      .def("changelog", &read_changelog, nb::kw_only(), nb::arg("updates"), nb::arg("identifier_columns"),
+           "The rows that came and went, as a stream.");
 }
 
 }  // namespace floe::python

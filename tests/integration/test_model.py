@@ -6,12 +6,14 @@ from __future__ import annotations
 import math
 import pickle
 import tempfile
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, settings
@@ -521,6 +523,21 @@ class Changes(RuleBasedStateMachine):
     def tags_hold_what_they_held(self) -> None:
         for name, held in getattr(self, "tags", {}).items():
             assert rows(self.table.scan(ref=name, selected_fields=tuple(ARROW.names)).to_arrow()) == rows(arrow(held))
+
+    @invariant()
+    def the_changelog_leads_from_the_rows_before_to_those_now(self) -> None:
+        snapshot = self.table.current_snapshot() if hasattr(self, "model") else None
+        if snapshot is None or snapshot.parent_snapshot_id is None or snapshot.snapshot_id in self.past:
+            return
+        scan = self.table.scan(selected_fields=tuple(ARROW.names))
+        before = Counter(map(repr, rows(scan.update(snapshot_id=snapshot.parent_snapshot_id).to_arrow())))
+        now = Counter(map(repr, rows(scan.to_arrow())))
+        changes = self.table.incremental_changelog_scan(
+            from_snapshot_id_exclusive=snapshot.parent_snapshot_id, selected_fields=tuple(ARROW.names)
+        ).to_arrow()
+        for kind, expected in (("DELETE", before - now), ("INSERT", now - before)):
+            found = changes.filter(pc.equal(changes["_change_type"], kind)).select(ARROW.names)
+            assert Counter(map(repr, rows(found))) == expected, kind
 
     @invariant()
     def everybody_reads_the_models_rows(self) -> None:

@@ -12,9 +12,7 @@
 #include "floe/scan/manifests.h"
 
 namespace floe {
-namespace {
 
-// The snapshots that the scan is about, the newest first.
 std::vector<const Snapshot*> snapshots_since(const ScanOptions::AppendedSince& since, const TableMetadata& table,
                                              const Snapshot& end, const std::string& table_name) {
   std::unordered_map<int64_t, const Snapshot*> known;
@@ -30,12 +28,10 @@ std::vector<const Snapshot*> snapshots_since(const ScanOptions::AppendedSince& s
   }
   if (!since.snapshot_id) return snapshots;
   throw InvalidArgument(
-      fmt::format("table {}: snapshot {} does not come before snapshot {}, so nothing was appended "
+      fmt::format("table {}: snapshot {} does not come before snapshot {}, so there is nothing "
                   "between them",
                   table_name, *since.snapshot_id, end.snapshot_id));
 }
-
-}  // namespace
 
 Appends find_appends(const TableMetadata& table, const Snapshot& end, const ScanOptions& options, Io& io) {
   std::vector<const Snapshot*> snapshots = snapshots_since(*options.appended_since, table, end, options.table_name);

@@ -9,6 +9,10 @@
 
 namespace floe {
 
+// The snapshots on the way, the newest first. Throws InvalidArgument if `end` does not descend from where it begins.
+std::vector<const Snapshot*> snapshots_since(const ScanOptions::AppendedSince& since, const TableMetadata& table,
+                                             const Snapshot& end, const std::string& table_name);
+
 struct Appends {
   std::unordered_set<int64_t> snapshots;
   std::vector<ManifestFile> manifests;  // of data files, in the order in which those snapshots added them

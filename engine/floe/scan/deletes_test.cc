@@ -7,6 +7,8 @@
 
 #include "floe/file/deletion_vector.h"
 #include "floe/file/position_delete.h"
+#include "floe/file/row_hash.h"
+#include "floe/scan/changelog.h"
 #include "floe/scan/test_table.h"
 #include "floe/spec/metadata_columns.h"
 #include "floe/spec/projection.h"
@@ -197,6 +199,46 @@ void check_against_model(Model& model, Rng& rng) {
   }
 }
 
+// Rows by their hash, and how many there are of each; taken out again with a sign.
+std::map<RowHash, int64_t> counted(const arrow::Table& rows) {
+  std::map<RowHash, int64_t> counts;
+  const auto types = rows.GetColumnByName("_change_type");
+  for (const auto& batch : check(arrow::TableBatchReader(rows).ToRecordBatches(), "test")) {
+    arrow::ArrayVector columns = batch->columns();
+    if (types) columns.resize(columns.size() - 3);
+    const std::vector<RowHash> hashes = row_hashes(columns, batch->num_rows());
+    for (size_t i = 0; i < hashes.size(); ++i) {
+      const bool removed =
+          types &&
+          static_cast<const arrow::StringArray&>(*batch->GetColumnByName("_change_type")).GetView(i) == "DELETE";
+      counts[hashes[i]] += removed ? -1 : 1;
+    }
+  }
+  std::erase_if(counts, [](const auto& count) { return count.second == 0; });
+  return counts;
+}
+
+// What a snapshot changed leads from the rows before it to those that it has.
+void check_changelog(Model& model, Rng& rng) {
+  const TestTable& table = model.table;
+  const auto metadata = std::make_shared<const TableMetadata>(table.metadata);
+  const auto leaves = random_data::leaves(model.schema());
+  for (const auto& snapshot : metadata->snapshots) {
+    ScanOptions options{.filter = random_data::random_filter(rng, model.schema(), leaves),
+                        .snapshot_id = snapshot->snapshot_id};
+    const ChangelogOptions changes{.since = {.snapshot_id = snapshot->snapshot_id, .inclusive = true}};
+    std::map<RowHash, int64_t> rows =
+        counted(*check(changelog(metadata, changes, options, table.io)->ToTable(), "test"));
+    const auto now = counted(*model.table.scan(options));
+    if (snapshot->parent_snapshot_id) {
+      options.snapshot_id = snapshot->parent_snapshot_id;
+      for (const auto& [hash, n] : counted(*model.table.scan(options))) rows[hash] += n;
+    }
+    std::erase_if(rows, [](const auto& count) { return count.second == 0; });
+    ASSERT_EQ(rows, now) << to_string(options.filter);
+  }
+}
+
 TEST(Deletes, RandomDeletesOfAllKindsAndRandomFilters) {
   Rng rng(2024);
   const Schema schema = random_data::all_types();
@@ -218,6 +260,7 @@ TEST(Deletes, RandomDeletesOfAllKindsAndRandomFilters) {
       }
     }
     check_against_model(model, rng);
+    check_changelog(model, rng);
     if (HasFatalFailure()) return;
   }
 }

@@ -25,48 +25,6 @@ std::string table_of(const ScanOptions& options) {
 
 // --- snapshot, schema, columns ---------------------------------------------------------------------------------------
 
-struct Origin {
-  const Snapshot* snapshot = nullptr;  // null: a table without one
-  SchemaPtr schema;
-};
-
-Origin find_origin(const TableMetadata& table, const ScanOptions& options) {
-  if (options.snapshot_id.has_value() + options.as_of_ms.has_value() + options.ref.has_value() > 1) {
-    throw InvalidArgument("a scan takes one of a snapshot id, a time and a ref");
-  }
-  Origin origin{current_snapshot(table), current_schema(table)};
-  if (options.snapshot_id) {
-    origin.snapshot = snapshot_by_id(table, *options.snapshot_id);
-    if (!origin.snapshot) {
-      throw NotFound(fmt::format("{} has no snapshot {}: it never had or it was expired", table_of(options),
-                                 *options.snapshot_id));
-    }
-    origin.schema = schema_of(table, *origin.snapshot);
-  } else if (options.as_of_ms) {
-    origin.snapshot = snapshot_as_of(table, *options.as_of_ms);
-    if (!origin.snapshot) {
-      throw NotFound(
-          fmt::format("{} has no snapshot that was current at {} ms since 1970", table_of(options), *options.as_of_ms));
-    }
-    origin.schema = schema_of(table, *origin.snapshot);
-  } else if (options.ref) {
-    origin.snapshot = snapshot_by_ref(table, *options.ref);
-    const auto ref = table.refs.find(*options.ref);
-    if (!origin.snapshot && *options.ref != kMainBranch) {
-      throw NotFound(fmt::format("{} has no branch or tag {}", table_of(options), *options.ref));
-    }
-    if (ref != table.refs.end() && !ref->second.is_branch) origin.schema = schema_of(table, *origin.snapshot);
-  }
-  if (options.appended_since) {
-    origin.schema = current_schema(table);
-    if (!origin.snapshot && options.appended_since->snapshot_id) {
-      throw InvalidArgument(fmt::format("{} has no snapshot, so nothing was appended since {}", table_of(options),
-                                        *options.appended_since->snapshot_id));
-    }
-  }
-  return origin;
-}
-
 Schema select(const TableMetadata& table, const Schema& schema, const ScanOptions& options) {
   const auto& names = options.select;
   const bool all = std::find(names.begin(), names.end(), "*") != names.end();
@@ -142,6 +100,43 @@ void keep_enough(const ScanPlan& plan, ScanPlan::Part& part, int64_t& rows_wante
 }
 
 }  // namespace
+
+Origin find_origin(const TableMetadata& table, const ScanOptions& options) {
+  if (options.snapshot_id.has_value() + options.as_of_ms.has_value() + options.ref.has_value() > 1) {
+    throw InvalidArgument("a scan takes one of a snapshot id, a time and a ref");
+  }
+  Origin origin{current_snapshot(table), current_schema(table)};
+  if (options.snapshot_id) {
+    origin.snapshot = snapshot_by_id(table, *options.snapshot_id);
+    if (!origin.snapshot) {
+      throw NotFound(fmt::format("{} has no snapshot {}: it never had or it was expired", table_of(options),
+                                 *options.snapshot_id));
+    }
+    origin.schema = schema_of(table, *origin.snapshot);
+  } else if (options.as_of_ms) {
+    origin.snapshot = snapshot_as_of(table, *options.as_of_ms);
+    if (!origin.snapshot) {
+      throw NotFound(
+          fmt::format("{} has no snapshot that was current at {} ms since 1970", table_of(options), *options.as_of_ms));
+    }
+    origin.schema = schema_of(table, *origin.snapshot);
+  } else if (options.ref) {
+    origin.snapshot = snapshot_by_ref(table, *options.ref);
+    const auto ref = table.refs.find(*options.ref);
+    if (!origin.snapshot && *options.ref != kMainBranch) {
+      throw NotFound(fmt::format("{} has no branch or tag {}", table_of(options), *options.ref));
+    }
+    if (ref != table.refs.end() && !ref->second.is_branch) origin.schema = schema_of(table, *origin.snapshot);
+  }
+  if (options.appended_since) {
+    origin.schema = current_schema(table);
+    if (!origin.snapshot && options.appended_since->snapshot_id) {
+      throw InvalidArgument(fmt::format("{} has no snapshot, so there is nothing since {}", table_of(options),
+                                        *options.appended_since->snapshot_id));
+    }
+  }
+  return origin;
+}
 
 ScanPlan plan_head(const TableMetadata& table, SchemaPtr schema, const ScanOptions& options) {
   if (options.limit && *options.limit < 0) {

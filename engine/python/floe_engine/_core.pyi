@@ -243,6 +243,14 @@ class Scan:
             NotSupported: The filter names a metadata column.
         """
 
+    def changelog(self, *, updates: bool, identifier_columns: Sequence[str]) -> BatchStream:
+        """The rows that came and went from where `appended_since` begins, as a stream.
+
+        Raises:
+            InvalidArgument: A column is not there, the beginning is no ancestor of the end, or nothing identifies rows.
+            NotFound: The snapshot is gone.
+        """
+
 class Table:
     """One state of a table. It never changes; what changes a table returns a new one."""
 

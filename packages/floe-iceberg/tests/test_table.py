@@ -327,8 +327,22 @@ def test_metadata_columns_are_selected_by_name(three: FloeTable) -> None:
         three.scan("_pos > 1").plan()
 
 
-def test_dictionary_columns_are_pyicebergs_to_read(three: FloeTable) -> None:
-    assert pa.types.is_dictionary(three.scan().to_arrow(dictionary_columns=("text",)).schema.field("text").type)
+def test_columns_come_as_dictionaries_if_asked(three: FloeTable) -> None:
+    with three.transaction() as tx:
+        tx.upgrade_table_version(3)  # PyIceberg reads none of these
+    plain = three.scan().to_arrow()
+    found = three.scan().to_arrow(dictionary_columns=("text",))
+    assert found.schema.field("text").type == pa.dictionary(pa.int32(), pa.string())
+    assert found.schema.field("text").metadata == plain.schema.field("text").metadata
+    assert found["text"].cast(pa.string()) == plain["text"]
+    assert found.drop_columns("text") == plain.drop_columns("text")
+    assert len({tuple(chunk.dictionary.to_pylist()) for chunk in found["text"].chunks}) == 1, "one dictionary for all"
+    stream = three.scan("id < 0").to_arrow_batch_reader(dictionary_columns=("text",))
+    assert stream.schema == found.schema
+    assert stream.read_all().num_rows == 0
+    for wrong in (("id",), ("other",), "text"):
+        with pytest.raises(InvalidArgumentError, match=r"dictionary_columns"):
+            three.scan().to_arrow(dictionary_columns=wrong)  # type: ignore[arg-type]
 
 
 def test_manifest_merging_is_pyicebergs(catalog: FloeCatalog) -> None:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from floe_iceberg.accelerated import AcceleratedCatalog, accelerate
 from floe_iceberg.append_scan import FloeIncrementalAppendScan
 from floe_iceberg.catalog import FloeCatalog, load_catalog
+from floe_iceberg.changelog_scan import ChangelogScan
 from floe_iceberg.changes import FloeUpsertResult
 from floe_iceberg.inspect import FloeInspect
 from floe_iceberg.maintenance import FloeMaintenance
@@ -38,6 +39,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AcceleratedCatalog",
+    "ChangelogScan",
     "CompactionAnalysisError",
     "DriftDetector",
     "FloeCatalog",

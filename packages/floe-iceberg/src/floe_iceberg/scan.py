@@ -23,6 +23,7 @@ from pyiceberg.types import IcebergType, PrimitiveType, strtobool
 
 import floe_engine
 from floe_iceberg import expression, reports
+from floe_iceberg.changes import check_names
 from floe_iceberg.errors import InvalidArgumentError
 from floe_iceberg.scan_task import ScanTask, batches_of
 from floe_iceberg.state import TableState
@@ -204,17 +205,31 @@ class FloeScan(DataScan):
         limit: int | None = None,
         batch_rows: int | None = None,
     ) -> floe_engine.Plan:
-        """The plan of a part of this scan: some of its columns, by name, and of the rows that match both filters."""
+        scan = self.engine_scan(columns=columns, filter_json=filter_json, limit=limit, batch_rows=batch_rows)
+        return reports.planned(self, scan.plan, self._filter_of(filter_json))
+
+    def _filter_of(self, more: str) -> str:
+        """This scan's filter and another one, as JSON."""
         if not self._filter_json and not isinstance(self._row_filter, (str, AlwaysTrue)):
             self._filter_json = expression.to_json(self._row_filter)
-        if filter_json and self._filter_json:
-            filter_json = f'{{"type": "and", "left": {self._filter_json}, "right": {filter_json}}}'
+        if more and self._filter_json:
+            return f'{{"type": "and", "left": {self._filter_json}, "right": {more}}}'
+        return more or self._filter_json
+
+    def engine_scan(
+        self,
+        *,
+        columns: Sequence[str] | None = None,
+        filter_json: str = "",
+        limit: int | None = None,
+        batch_rows: int | None = None,
+    ) -> floe_engine.Scan:
+        """A part of this scan: some of its columns, by name, and of the rows that match both filters."""
         options = dict(self._read_options)
         if batch_rows is not None:
             options.setdefault("batch_rows", batch_rows)
-        filter_json = filter_json or self._filter_json
-        scan = self._handle().scan(
-            filter_json=filter_json,
+        return self._handle().scan(
+            filter_json=self._filter_of(filter_json),
             select=self.selected_fields if columns is None else self._selected_of(columns),
             case_sensitive=self.case_sensitive,
             snapshot_id=self.snapshot_id,
@@ -222,7 +237,6 @@ class FloeScan(DataScan):
             limit=limit,
             **options,
         )
-        return reports.planned(self, scan.plan, filter_json)
 
     def _selected_of(self, columns: Sequence[str]) -> list[str]:
         """What of `selected_fields` makes these columns."""
@@ -286,7 +300,7 @@ class FloeScan(DataScan):
         """All rows, in memory.
 
         Args:
-            dictionary_columns: Columns to read as dictionaries; they are read by PyIceberg then.
+            dictionary_columns: Columns of texts or bytes that come as dictionaries: what they repeat takes memory once.
 
         Raises:
             InvalidArgumentError: The filter or the selection names a column that is not there.
@@ -296,7 +310,7 @@ class FloeScan(DataScan):
         import pyarrow as pa
 
         if dictionary_columns:
-            return super().to_arrow(dictionary_columns)
+            return self.to_arrow_batch_reader(dictionary_columns).read_all().unify_dictionaries()
         try:
             return pa.table(self.plan().read().read_all())
         except NotImplementedError as error:
@@ -306,7 +320,7 @@ class FloeScan(DataScan):
         """The rows as a stream, in bounded memory.
 
         Args:
-            dictionary_columns: Columns to read as dictionaries; they are read by PyIceberg then.
+            dictionary_columns: Columns of texts or bytes that come as dictionaries, one for each batch.
 
         Raises:
             InvalidArgumentError: The filter or the selection names a column that is not there.
@@ -314,13 +328,12 @@ class FloeScan(DataScan):
         """
         import pyarrow as pa
 
-        if dictionary_columns:
-            return super().to_arrow_batch_reader(dictionary_columns)
+        check_names("dictionary_columns", dictionary_columns)
         try:
             stream = self.plan().read()
         except NotImplementedError as error:
-            return self._as_pyiceberg(error, super().to_arrow_batch_reader)
-        return pa.RecordBatchReader.from_batches(pa.schema(stream), batches_of(stream))
+            return self._as_pyiceberg(error, lambda: super(FloeScan, self).to_arrow_batch_reader(dictionary_columns))
+        return _with_dictionaries(pa.schema(stream), batches_of(stream), dictionary_columns)
 
     def to_polars_lazy(self) -> pl.LazyFrame:
         """A lazy Polars frame that the engine reads, in bounded memory where Polars streams.
@@ -392,6 +405,31 @@ class FloeScan(DataScan):
             return read()
         except Exception as second:
             raise error from second
+
+
+def _with_dictionaries(
+    schema: pa.Schema, batches: Iterator[pa.RecordBatch], names: Sequence[str]
+) -> pa.RecordBatchReader:
+    import pyarrow as pa
+
+    if missing := [name for name in names if name not in schema.names]:
+        raise InvalidArgumentError(f"dictionary_columns has {missing[0]!r}, which the scan does not read")
+    for name in names:
+        field = schema.field(name)
+        if not (pa.types.is_string(field.type) or pa.types.is_binary(field.type)):
+            raise InvalidArgumentError(
+                f"dictionary_columns has {name!r}, of type {field.type}: only texts and bytes can"
+            )
+        schema = schema.set(schema.get_field_index(name), field.with_type(pa.dictionary(pa.int32(), field.type)))
+
+    def encoded(batch: pa.RecordBatch) -> pa.RecordBatch:
+        columns = [
+            column.dictionary_encode() if pa.types.is_dictionary(field.type) else column
+            for column, field in zip(batch.columns, schema, strict=True)
+        ]
+        return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+    return pa.RecordBatchReader.from_batches(schema, map(encoded, batches) if names else batches)
 
 
 @contextmanager
