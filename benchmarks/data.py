@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -126,22 +127,17 @@ def large_manifests(data: Path, name: str, manifests: int, entries: int, entries
     Partitioned by day: each manifest holds one day's files in turn. Bounds of `id` are not clustered.
     """
     assert entries % entries_a_block == 0
-    from pyiceberg.io.pyarrow import PyArrowFileIO, _pyarrow_to_schema_without_ids
+    from pyiceberg.io.pyarrow import PyArrowFileIO
     from pyiceberg.manifest import write_manifest, write_manifest_list
-    from pyiceberg.partitioning import PartitionField, PartitionSpec
-    from pyiceberg.schema import assign_fresh_schema_ids
     from pyiceberg.table.snapshots import Operation, Snapshot, Summary
     from pyiceberg.table.update import AddSnapshotUpdate
-    from pyiceberg.transforms import DayTransform
 
     with built_once(data / name) as build:
         if not build:
             return
         catalog = pyiceberg_catalog(data / name)
         catalog.create_namespace("bench")
-        iceberg_schema = assign_fresh_schema_ids(_pyarrow_to_schema_without_ids(rows(0, 1).schema))
-        spec = PartitionSpec(PartitionField(source_id=6, field_id=1000, transform=DayTransform(), name="ts_day"))
-        table = catalog.create_table("bench.rows", schema=iceberg_schema, partition_spec=spec)
+        table = _by_day(catalog)
         io, metadata_dir = PyArrowFileIO(), f"{table.location()}/metadata"
         random = np.random.default_rng(7)
         snapshot_id, first_day = 4_242_424_242, (FIRST_DAY.date() - dt.date(1970, 1, 1)).days
@@ -169,6 +165,18 @@ def large_manifests(data: Path, name: str, manifests: int, entries: int, entries
         catalog.commit_table(table, (), (AddSnapshotUpdate(snapshot=snapshot), main_at(snapshot_id)))
 
 
+def _by_day(catalog: SqlCatalog) -> Any:
+    """A new table of the rows, partitioned by day."""
+    from pyiceberg.io.pyarrow import _pyarrow_to_schema_without_ids
+    from pyiceberg.partitioning import PartitionField, PartitionSpec
+    from pyiceberg.schema import assign_fresh_schema_ids
+    from pyiceberg.transforms import DayTransform
+
+    schema = assign_fresh_schema_ids(_pyarrow_to_schema_without_ids(rows(0, 1).schema))
+    spec = PartitionSpec(PartitionField(source_id=6, field_id=1000, transform=DayTransform(), name="ts_day"))
+    return catalog.create_table("bench.rows", schema=schema, partition_spec=spec)
+
+
 def main_at(snapshot_id: int) -> SetSnapshotRefUpdate:
     from pyiceberg.table.update import SetSnapshotRefUpdate
 
@@ -187,6 +195,10 @@ def _gather_blocks(writer: Any, entries: int) -> None:
             waiting.clear()
 
     writer._writer.write_block = gather
+
+
+def _file_path(number: int, day: int, location: str) -> str:
+    return f"{location}/data/ts_day={day}/00000-{number}-0a1b2c3d-4e5f-6789-abcd-{number:012d}.parquet"
 
 
 def _entry(number: int, day: int, random: Any, snapshot_id: int, location: str) -> Any:
@@ -212,7 +224,7 @@ def _entry(number: int, day: int, random: Any, snapshot_id: int, location: str) 
     columns = range(1, 11)
     file = DataFile.from_args(
         content=DataFileContent.DATA,
-        file_path=f"{location}/data/ts_day={day}/00000-{number}-0a1b2c3d-4e5f-6789-abcd-{number:012d}.parquet",
+        file_path=_file_path(number, day, location),
         file_format=FileFormat.PARQUET,
         partition=Record(day),
         record_count=50_000,
@@ -277,3 +289,16 @@ def many_snapshots(data: Path) -> None:
             updates.append(AddSnapshotUpdate(snapshot=snapshot))
         updates.append(main_at(10**18 + 2000))
         catalog.commit_table(table, (), tuple(updates))
+
+
+def orphans(data: Path) -> None:
+    """A table of 100,000 files, and as many beside them that it does not mention, all of them old."""
+    large_manifests(data, "orphans", 100, 1_000, entries_a_block=100)
+    with built_once(data / "orphans_written") as build:
+        if not build:
+            return
+        for path in files_of(data, "orphans"):
+            for name in (path, path + ".left"):
+                Path(name).parent.mkdir(parents=True, exist_ok=True)
+                Path(name).write_bytes(b"x")
+                os.utime(name, (0, 0))

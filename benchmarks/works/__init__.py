@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from benchmarks.work import Work
 from benchmarks.works.changing import CHANGES
+from benchmarks.works.cleaning import CLEANING
 from benchmarks.works.committing import APPENDS, CONTENDED, EVOLUTION, LOAD
 from benchmarks.works.planning import INSPECTIONS, PLANS
 from benchmarks.works.reading import BLOOM, SCANS
@@ -23,5 +24,6 @@ EVERY = [
     EVOLUTION,
     *CHANGES,
     *COMPACTION,
+    *CLEANING,
 ]
 WORKS: dict[str, Work] = {work.name: work for work in EVERY}
