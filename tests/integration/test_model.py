@@ -439,7 +439,8 @@ class Changes(RuleBasedStateMachine):
         if head is None:
             return
         before = len(self.table.snapshots())
-        properties = {"wap.id": str(before)}
+        self.published += 1
+        properties = {"wap.id": str(self.published)}
         if deletes:
             self.table.delete(condition.text, snapshot_properties=properties, branch=None)
             self.model.delete(condition)
@@ -448,7 +449,7 @@ class Changes(RuleBasedStateMachine):
             self.model.merge(merge)
         assert self.table.current_snapshot() == head
         if len(self.table.snapshots()) > before:
-            self.table.manage_snapshots().publish_changes(str(before)).commit()
+            self.table.manage_snapshots().publish_changes(properties["wap.id"]).commit()
 
     @rule(batch=BATCH)
     def work_on_a_branch(self, batch: list[Row]) -> None:
