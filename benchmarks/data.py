@@ -291,6 +291,69 @@ def many_snapshots(data: Path) -> None:
         catalog.commit_table(table, (), tuple(updates))
 
 
+SNAPSHOTS, KEPT, FILES_EACH = 2_000, 100, 51
+
+
+def replaced_snapshots(data: Path) -> None:
+    """A table of 2,000 snapshots of 51 files, each of which replaced those of the one before. The data files do not
+    exist. What expiry removes of metadata is also in the folder `metadata`."""
+    from pyiceberg.io.pyarrow import PyArrowFileIO
+    from pyiceberg.manifest import write_manifest, write_manifest_list
+    from pyiceberg.table.snapshots import Operation, Snapshot, Summary
+    from pyiceberg.table.update import AddSnapshotUpdate
+
+    with built_once(data / "replaced_snapshots") as build:
+        if not build:
+            return
+        catalog = pyiceberg_catalog(data / "replaced_snapshots")
+        catalog.create_namespace("bench")
+        table = _by_day(catalog)
+        io, folder = PyArrowFileIO(), f"{table.location()}/metadata"
+        random = np.random.default_rng(7)
+        updates: list[Any] = []
+        for n in range(1, SNAPSHOTS + 1):
+            snapshot_id = 10**18 + n
+            with write_manifest(
+                2, table.spec(), table.schema(), io.new_output(f"{folder}/m{n}.avro"), snapshot_id, "deflate"
+            ) as writer:
+                _gather_blocks(writer, FILES_EACH)
+                for number in range(n * FILES_EACH, (n + 1) * FILES_EACH):
+                    writer.add_entry(_entry(number, n % DAYS, random, snapshot_id, table.location()))
+            list_path = f"{folder}/snap-{n}.avro"
+            with write_manifest_list(2, io.new_output(list_path), snapshot_id, None, n, "deflate") as out:
+                out.add_manifests([writer.to_manifest_file()])
+            snapshot = Snapshot(
+                snapshot_id=snapshot_id,
+                parent_snapshot_id=snapshot_id - 1 if n > 1 else None,
+                sequence_number=n,
+                timestamp_ms=table.metadata.last_updated_ms + n,
+                manifest_list=list_path,
+                summary=Summary(Operation.OVERWRITE),
+                schema_id=0,
+            )
+            updates.append(AddSnapshotUpdate(snapshot=snapshot))
+        updates.append(main_at(10**18 + SNAPSHOTS))
+        catalog.commit_table(table, (), tuple(updates))
+        shutil.copytree(folder.removeprefix("file://"), data / "replaced_snapshots" / "metadata")
+
+
+def expired_files(data: Path) -> tuple[Path, set[str]]:
+    """Puts everything there that an expiry of all but the last snapshots removes. Its folder, and those files."""
+    folder = data / "replaced_snapshots"
+    [table] = (folder / "warehouse").glob("*/rows")
+    shutil.copytree(folder / "metadata", table / "metadata", dirs_exist_ok=True)
+    files = set()
+    for n in range(1, SNAPSHOTS - KEPT + 1):
+        files |= {f"{table}/metadata/m{n}.avro", f"{table}/metadata/snap-{n}.avro"}
+        for number in range(n * FILES_EACH, (n + 1) * FILES_EACH):
+            path = Path(_file_path(number, n % DAYS, str(table)))
+            files.add(str(path))
+            if not path.exists():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(b"x")
+    return table, files
+
+
 def orphans(data: Path) -> None:
     """A table of 100,000 files, and as many beside them that it does not mention, all of them old."""
     large_manifests(data, "orphans", 100, 1_000, entries_a_block=100)

@@ -1,4 +1,4 @@
-"""Upkeep of metadata: orphan files, manifests."""
+"""Upkeep of metadata: expiry, orphan files, manifests."""
 
 from __future__ import annotations
 
@@ -29,6 +29,34 @@ def files_below(folder: str) -> Iterator[os.DirEntry[str]]:
                 yield from files_below(entry.path)
             else:
                 yield entry
+
+
+# --- expiry ---------------------------------------------------------------------------------------------------------
+
+
+def expiry_limit(data: Path, scratch: Path) -> Run:
+    folder, expired = inputs.expired_files(data)
+
+    def run() -> dict[str, int]:
+        files = 0
+        for entry in files_below(str(folder)):
+            if entry.path in expired:
+                os.unlink(entry.path)
+                files += 1
+        return {"files": files}
+
+    return run
+
+
+def expiring(data: Path, scratch: Path) -> Run:
+    inputs.expired_files(data)
+    [table] = registered(data, scratch, "replaced_snapshots", 1)
+
+    def run() -> dict[str, int]:
+        result = table.maintenance.expire_snapshots(older_than=2**62, retain_last=inputs.KEPT)
+        return {"files": result.deleted_files_count}
+
+    return run
 
 
 # --- orphan files ---------------------------------------------------------------------------------------------------
@@ -93,6 +121,15 @@ def rewriting(data: Path, scratch: Path) -> Run:
 
 
 CLEANING = [
+    Work(
+        name="expire",
+        title="expire 1,900 of 2,000 snapshots, with 100,000 files",
+        limit="list the table's files and unlink those, one thread",
+        reach=1.5,
+        data=inputs.replaced_snapshots,
+        systems={"limit": expiry_limit, "floe": expiring},
+        repeat=1,
+    ),
     Work(
         name="orphans",
         title="search for orphans among 200,000 files",
