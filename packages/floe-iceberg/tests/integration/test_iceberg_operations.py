@@ -16,11 +16,11 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from floe_core import PluginType, SchemaChange, TableConfig, WriteConfig
+from floe_core import PluginType, SchemaChange, StoragePlugin, TableConfig, WriteConfig
 from floe_core.plugin_registry import PluginRegistry
 from floe_iceberg.errors import NoSuchTableError
 from floe_iceberg.plugin import IcebergStoragePlugin
-from testing.base_classes.storage import CONFIG, evolution, read, rows
+from testing.base_classes.storage import CONFIG, BaseStoragePluginTests, evolution, read, rows
 from testing.fixtures.storage import StorageConnection, StorageTestConfig, storage_connection_context
 
 
@@ -234,3 +234,32 @@ def test_rows_and_bytes_are_counted(storage: StorageConnection, monkeypatch: pyt
     assert counted["rows", "removed", "write_data"] == 3
     assert counted["bytes", "added", "write_data"] > 0
     assert counted["operations", "NoSuchTableError", "lifecycle.load_table"] == 1
+
+
+class TestOnS3(BaseStoragePluginTests):
+    """All of the contract, on tables whose files the engine reads and writes in S3."""
+
+    @pytest.fixture
+    def plugin(self, s3_storage: StorageTestConfig) -> Iterator[StoragePlugin]:
+        with storage_connection_context(s3_storage) as connection:
+            yield connection.plugin
+
+
+@pytest.mark.slow
+class TestOnGCS(BaseStoragePluginTests):
+    """The same in Google Cloud Storage."""
+
+    @pytest.fixture
+    def plugin(self, gcs_storage: StorageTestConfig) -> Iterator[StoragePlugin]:
+        with storage_connection_context(gcs_storage) as connection:
+            yield connection.plugin
+
+
+@pytest.mark.slow
+class TestOnAzureBlob(BaseStoragePluginTests):
+    """The same in Azure Blob Storage."""
+
+    @pytest.fixture
+    def plugin(self, azure_storage: StorageTestConfig) -> Iterator[StoragePlugin]:
+        with storage_connection_context(azure_storage) as connection:
+            yield connection.plugin
