@@ -16,7 +16,7 @@ ENGINE_SOURCES := $(shell find engine -name build -prune -o -type f \( -name '*.
 
 .PHONY: help
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # --- set-up ---------------------------------------------------------------------------------------------------------
 
@@ -124,6 +124,13 @@ test-all: test lint sanitize fuzz spark stores ## test, and what takes longer: l
 .PHONY: test-polaris
 test-polaris: build ## tests on the Apache Polaris at FLOE_POLARIS_URI; tests/integration/test_polaris.py says what it takes
 	$(BIN)/python -m pytest -m polaris tests/integration/test_polaris.py
+.PHONY: pyiceberg-suite
+pyiceberg-suite: build ## PyIceberg's own tests, as they are and on our catalogs, side by side
+	$(BIN)/python tests/pyiceberg/suite.py
+
+.PHONY: pyiceberg-newest
+pyiceberg-newest: build ## the same with the newest PyIceberg: what will break
+	$(BIN)/python tests/pyiceberg/suite.py --newest
 
 .PHONY: sanitize
 sanitize: build build/.debian-dev build/.debian-test iceberg-rest ## the C++ tests under AddressSanitizer and UBSan

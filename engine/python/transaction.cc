@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <nanobind/stl/map.h>
 #include <nanobind/stl/optional.h>
+#include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
@@ -85,14 +86,16 @@ class TransactionHandle {
                   .discard_files = true});
   }
 
-  void overwrite(const nb::object& source, const std::string& filter_json, bool case_sensitive,
+  bool overwrite(const nb::object& source, const std::string& filter_json, bool case_sensitive,
                  const Properties& snapshot_properties, const Branch& branch,
                  const std::optional<std::string>& isolation, const std::optional<std::string>& mode) {
     const OverwriteOptions options =
         overwrite_options(filter_json, case_sensitive, snapshot_properties, branch, isolation, mode);
+    bool any = false;
     with_rows(source, [&](arrow::RecordBatchReader& batches, WriteOptions write) {
-      floe::overwrite(*in_turn(), batches, options, std::move(write));
+      any = floe::overwrite(*in_turn(), batches, options, std::move(write));
     });
+    return any;
   }
 
   bool overwrite_partitions(const nb::object& source, const Properties& snapshot_properties, const Branch& branch,
@@ -203,9 +206,10 @@ class TransactionHandle {
 
   Table staged() { return {catalog_, in_turn()->staged()}; }
 
-  Table commit() {
+  Table commit(const CatalogPtr& by) {
     arrow::StopSource stop;
-    return interruptible(stop, [&] { return Table(catalog_, in_turn()->commit(stop.token())); });
+    const CatalogPtr catalog = by ? by : catalog_;
+    return interruptible(stop, [&] { return Table(catalog, in_turn()->commit(*catalog, stop.token())); });
   }
 
   void drop() { in_turn()->drop(); }
@@ -378,7 +382,8 @@ void bind_transaction(nb::module_& m) {
            nogil(), "A snapshot that changes no rows. Returns its id.")
       .def_prop_ro("staged", &TransactionHandle::staged, "The table with all changes so far.")
       .def_prop_ro("snapshots", &TransactionHandle::snapshots, "Those that the changes so far make, by id.")
-      .def("commit", &TransactionHandle::commit, "Commits all changes at once, with retries. Called once.")
+      .def("commit", &TransactionHandle::commit, nb::arg("by") = nb::none(),
+           "Commits all changes at once, with retries, by the table's catalog or another one. Called once.")
       .def("drop", &TransactionHandle::drop, nogil(), "Gives up, unless it is over: removes all that was written.");
   m.def("write_files", &write_files, nb::arg("table"), nb::arg("batches"),
         "Writes rows as files that no snapshot has yet. Returns what append_written takes, in any process.");

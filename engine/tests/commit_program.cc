@@ -44,7 +44,8 @@ void add(Transaction& transaction, const Change& change, const Properties& prope
       delete_rows(transaction, overwrite_options(change, properties));
       return;
     case Change::Kind::kOverwrite:
-      return overwrite(transaction, *stream_of({rows_of(change)}), overwrite_options(change, properties));
+      overwrite(transaction, *stream_of({rows_of(change)}), overwrite_options(change, properties));
+      return;
     case Change::Kind::kChangeByKey: {
       const auto upserts = stream_of({rows_of(change)}), deletes = stream_of({rows_of(leaving(change))});
       apply_changes(transaction, {.upserts = upserts.get(), .deletes = deletes.get()},

@@ -121,6 +121,21 @@ TEST_F(Overwrite, NothingThatMatchesIsNoSnapshot) {
   EXPECT_FALSE(empty.delete_rows({}));
 }
 
+TEST_F(Overwrite, NothingThatMatchesIsNotThereWhenItIsCommittedEither) {
+  for (const Isolation isolation : {Isolation::kSerializable, Isolation::kSnapshot}) {
+    Table table = warehouse_.create(isolation == Isolation::kSerializable ? "t" : "u", numbered_schema());
+    Table late = table;
+    Transaction transaction(*late.catalog(), late.loaded());
+    EXPECT_FALSE(delete_rows(transaction, {.filter = parse_filter("id = 7"), .isolation = isolation}));
+    table.append(*rows(7, 1));
+    if (isolation == Isolation::kSerializable) {
+      EXPECT_THROW(transaction.commit(), ConflictFound);
+    } else {
+      EXPECT_NO_THROW(transaction.commit());
+    }
+  }
+}
+
 TEST_F(Overwrite, ByFilterIsOneSnapshot) {
   Table table = three_tens("t");
   table.overwrite(*rows(100, 5),

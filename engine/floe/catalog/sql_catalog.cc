@@ -37,6 +37,11 @@ std::string key_of(const Namespace& ns) {
   return key;
 }
 
+// As PyIceberg says it of properties, whose programs compare messages.
+[[noreturn]] void throw_no_namespace(const std::string& key) {
+  throw NoSuchNamespace(fmt::format("Namespace {} does not exists", key));
+}
+
 Namespace levels_of(const std::string& key) {
   Namespace ns;
   size_t start = 0;
@@ -268,8 +273,9 @@ std::vector<Namespace> SqlCatalog::list_namespaces(const Namespace& parent) {
 }
 
 Properties SqlCatalog::load_namespace_properties(const Namespace& ns) {
-  require_namespace(ns);
-  return properties_of(database_, key_of(ns));
+  const std::string key = key_of(ns);
+  if (!namespace_exists(ns)) throw_no_namespace(key);
+  return properties_of(database_, key);
 }
 
 NamespaceUpdate SqlCatalog::update_namespace_properties(const Namespace& ns, const std::vector<std::string>& removals,
@@ -281,7 +287,7 @@ NamespaceUpdate SqlCatalog::update_namespace_properties(const Namespace& ns, con
   NamespaceUpdate done;
   database_.transaction([&](SqlSession& sql) {
     done = {};
-    if (!exists(sql, key)) throw NoSuchNamespace(fmt::format("Namespace does not exist: {}", key));
+    if (!exists(sql, key)) throw_no_namespace(key);
     const Properties before = properties_of(sql, key);
     const auto remove = [&](const std::string& name) {
       sql.execute(
@@ -460,7 +466,7 @@ void SqlCatalog::rename_table(const TableIdentifier& from, const TableIdentifier
     if (error.trouble != SqlTrouble::kDuplicate) throw;
     throw TableAlreadyExists(fmt::format("Table {} already exists", to_string(to)));
   }
-  if (renamed < 1) throw NoSuchTable(fmt::format("Table does not exist: {}", to_string(from)));
+  if (renamed < 1) throw NoSuchTable(fmt::format("Table does not exist: {}", from.name));
 }
 
 // One statement, atomic by itself: the rows changed are 1, or 0 if another writer was first.

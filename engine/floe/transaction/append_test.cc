@@ -308,6 +308,14 @@ TEST_F(Append, Trap24ALostAnswerIsFoundInTheTable) {
   EXPECT_EQ(manifests_of(*current_snapshot(*table.metadata)).size(), 1);
 }
 
+TEST_F(Append, Trap24ACommitThatIsRefusedWhenItIsSentAgainIsFoundInTheTable) {
+  ScriptedCatalog catalog(io_, new_table(), {Outcome::kRefusedAfterCommit});
+  const LoadedTable table = append_files(catalog, catalog.now(), {file("a")}, {});
+  EXPECT_EQ(table.metadata->snapshots.size(), 1);
+  EXPECT_EQ(catalog.commits_.size(), 1);
+  EXPECT_EQ(manifests_of(*current_snapshot(*table.metadata)).size(), 1);
+}
+
 TEST_F(Append, Trap24ALostRequestIsSentAgain) {
   ScriptedCatalog catalog(io_, new_table(), {Outcome::kLostBeforeCommit});
   const LoadedTable table = append_files(catalog, catalog.now(), {file("a")}, {});

@@ -118,6 +118,7 @@ class CommitLoop {
       base_ = catalog_.commit(base_.identifier, commit);
       return true;
     } catch (const CommitFailed&) {
+      refused_ = added_snapshot(commit) ? std::optional(added_snapshot(commit)->snapshot_id) : std::nullopt;
       attempt_time_ = Clock::now() - start;
       failure_ = std::current_exception();
     } catch (const CommitStateUnknown&) {
@@ -155,6 +156,8 @@ class CommitLoop {
           fmt::format("table {} was replaced by another table while it was written to", to_string(base_.identifier)));
     }
     base_ = std::move(table);
+    // A transport that sends a request again gets the refusal of the second for the success of the first.
+    if (refused_ && snapshot_by_id(*base_.metadata, *refused_)) return true;
     for (const TableCommit& commit : unknown_) {
       if (snapshot_by_id(*base_.metadata, added_snapshot(commit)->snapshot_id)) return true;
     }
@@ -185,6 +188,7 @@ class CommitLoop {
   int64_t retry_ = 0;
   int races_ = 0;                     // lost
   Clock::duration attempt_time_{};    // of the last one of them
+  std::optional<int64_t> refused_;    // the snapshot of the last attempt that was refused
   std::vector<TableCommit> unknown_;  // attempts that may still succeed
   std::exception_ptr failure_;        // of the last attempt
 };

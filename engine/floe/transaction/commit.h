@@ -20,10 +20,10 @@ TableCommit commit_on(const TableMetadata& table);
 // Commits with retries (`commit.retry.num-retries`, `.min-wait-ms`, `.max-wait-ms`, `.total-timeout-ms`), exponential
 // backoff and jitter. Returns the table with the commit in it.
 //
-// CommitFailed: the table is loaded again and the builder called again. Since somebody else's commit succeeded then,
-// and the first attempt's base may have been old anyhow, up to sixteen attempts with short pauses between them count as
-// one; only after the last comes a retry with its wait. (With no retries allowed there is one attempt.) A table that
-// was replaced by another one meanwhile is not committed to.
+// CommitFailed: the table is loaded again and, unless it has the attempt's snapshot, the builder called again. Since
+// somebody else's commit succeeded then, and the first attempt's base may have been old anyhow, up to sixteen attempts
+// with short pauses between them count as one; only after the last comes a retry with its wait. (With no retries
+// allowed there is one attempt.) A table that was replaced by another one meanwhile is not committed to.
 //
 // CommitStateUnknown: the table is loaded and looked at. If it has the attempt's snapshot, the commit succeeded. If it
 // has not, the attempt may still arrive, also after its requirements ceased to hold, since a rollback makes them hold

@@ -48,6 +48,12 @@ bool tells_partitions(const Transform& transform, const Type& source) {
          source.kind != TypeKind::kFloat && source.kind != TypeKind::kDouble && can_transform(transform, source);
 }
 
+// A struct stands for its fields.
+void add_leaves(const Field& field, std::vector<const Field*>& leaves) {
+  if (field.type.kind != TypeKind::kStruct) return leaves.push_back(&field);
+  for (const Field& child : *field.type.children) add_leaves(child, leaves);
+}
+
 }  // namespace
 
 // --- KeyColumns ------------------------------------------------------------------------------------------------------
@@ -56,16 +62,17 @@ KeyColumns::KeyColumns(const Schema& schema, const std::vector<std::string>& nam
                        const std::string& table_name) {
   std::vector<const Field*> found;
   for (const std::string& name : names) {
-    found.push_back(find_field(schema, name, case_sensitive));
-    if (!found.back()) throw InvalidArgument(fmt::format("table {} has no column {} to join on", table_name, name));
+    const Field* field = find_field(schema, name, case_sensitive);
+    if (!field) throw InvalidArgument(fmt::format("table {} has no column {} to join on", table_name, name));
+    add_leaves(*field, found);
   }
   if (names.empty()) {
     for (const int32_t id : schema.identifier_field_ids) found.push_back(find_field(schema, id));
   }
   if (found.empty()) {
-    throw InvalidArgument(fmt::format(
-        "table {}: Join columns could not be found: the table has no identifier fields; name the columns to join on",
-        table_name));
+    throw InvalidArgument(
+        fmt::format("table {}: Join columns could not be found, please set identifier-field-ids or pass in explicitly.",
+                    table_name));
   }
   for (const Field* field : found) {
     names_.push_back(full_name(schema, field->id));

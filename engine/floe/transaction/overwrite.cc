@@ -115,6 +115,32 @@ SnapshotChange removal(Transaction& transaction, const OverwriteOptions& options
   return change;
 }
 
+// Whether any row leaves; of those that stay in part, the rest is added.
+bool found_any(const SnapshotChange& change) { return !change.removed.empty() || !change.added.empty(); }
+
+// A delete that found nothing. Under serializable isolation it relies on that there is nothing when it is committed.
+class NothingFound : public Step {
+ public:
+  NothingFound(IoPtr io, SnapshotChange change)
+      : io_(std::move(io)), branch_(std::move(change.branch)), checks_(std::move(change.checks)) {}
+
+  TableCommit build(const LoadedTable& base) override {
+    const Snapshot* head = parent_snapshot(*base.metadata, branch_);
+    check_conflicts(base, head, checks_, *io_);
+    TableCommit commit;
+    const auto ref = base.metadata->refs.find(branch_);
+    const bool is_there = ref != base.metadata->refs.end();
+    commit.requirements.emplace_back(
+        AssertRefSnapshotId{branch_, is_there ? std::optional(ref->second.snapshot_id) : std::nullopt});
+    return commit;
+  }
+
+ private:
+  const IoPtr io_;
+  const std::string branch_;
+  const ConflictChecks checks_;
+};
+
 WriteOptions named(WriteOptions write, const Transaction& transaction) {
   if (write.table_name.empty()) write.table_name = name_of(transaction);
   return write;
@@ -274,17 +300,22 @@ SnapshotChange replacement(Transaction& transaction, std::vector<DataFile> files
 bool delete_rows(Transaction& transaction, const OverwriteOptions& options, WriteOptions write) {
   return naming(name_of(transaction), [&] {
     SnapshotChange change = removal(transaction, options, kDelete, named(std::move(write), transaction));
-    if (change.removed.empty() && change.added.empty()) return false;
-    transaction.add(std::move(change));
-    return true;
+    const bool any = found_any(change);
+    if (any) {
+      transaction.add(std::move(change));
+    } else if (!change.checks.empty()) {
+      transaction.add(std::make_unique<NothingFound>(transaction.io(), std::move(change)));
+    }
+    return any;
   });
 }
 
-void overwrite(Transaction& transaction, arrow::RecordBatchReader& batches, const OverwriteOptions& options,
+bool overwrite(Transaction& transaction, arrow::RecordBatchReader& batches, const OverwriteOptions& options,
                WriteOptions write) {
-  naming(name_of(transaction), [&] {
+  return naming(name_of(transaction), [&] {
     write = named(std::move(write), transaction);
     SnapshotChange change = removal(transaction, options, overwrite_properties(transaction), write);
+    const bool any = found_any(change);
     try {
       std::vector<DataFile> files = write_data_files(*transaction.staged().metadata, batches, *transaction.io(), write);
       std::ranges::move(locations_of(files), std::back_inserter(change.discard));
@@ -294,15 +325,18 @@ void overwrite(Transaction& transaction, arrow::RecordBatchReader& batches, cons
       throw;
     }
     transaction.add(std::move(change));
+    return any;
   });
 }
 
-void overwrite(Transaction& transaction, std::vector<DataFile> files, const OverwriteOptions& options) {
-  naming(name_of(transaction), [&] {
+bool overwrite(Transaction& transaction, std::vector<DataFile> files, const OverwriteOptions& options) {
+  return naming(name_of(transaction), [&] {
     check_data_files(transaction, files);
     SnapshotChange change = removal(transaction, options, overwrite_properties(transaction), named({}, transaction));
+    const bool any = found_any(change);
     std::ranges::move(files, std::back_inserter(change.added));
     transaction.add(std::move(change));
+    return any;
   });
 }
 

@@ -32,18 +32,18 @@ struct OverwriteOptions {
 // Deletes the rows that match. A file whose metadata prove that all its rows match goes without being read. Of the
 // others those with matching rows are rewritten without them (copy-on-write; rows keep their `_row_id`), or get
 // position delete files (version 2; `write.delete.granularity`) or deletion vectors (version 3, with the older deletes
-// of the file, which go). Version 1 always rewrites. If nothing matches there is no step, and false comes back. `write`
-// is for rows that are written again.
+// of the file, which go). Version 1 always rewrites. If nothing matches there is no snapshot, and false comes back; the
+// step then only looks at what others did. `write` is for rows that are written again.
 //
 // Under serializable isolation the commit throws ConflictFound if others added rows that may match. In any case it does
 // if they removed one of the files, or deleted rows of one that is rewritten or gets a deletion vector.
 bool delete_rows(Transaction& transaction, const OverwriteOptions& options, WriteOptions write = {});
 
 // The same, and the rows of a stream, or of files that are written already, come in the same snapshot. Such files stay
-// where they are if the commit fails.
-void overwrite(Transaction& transaction, arrow::RecordBatchReader& batches, const OverwriteOptions& options,
+// where they are if the commit fails. False: no rows matched.
+bool overwrite(Transaction& transaction, arrow::RecordBatchReader& batches, const OverwriteOptions& options,
                WriteOptions write = {});
-void overwrite(Transaction& transaction, std::vector<DataFile> files, const OverwriteOptions& options);
+bool overwrite(Transaction& transaction, std::vector<DataFile> files, const OverwriteOptions& options);
 
 struct PartitionOverwriteOptions {
   std::string branch = "main";

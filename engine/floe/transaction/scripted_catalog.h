@@ -17,6 +17,7 @@ enum class Outcome {
   kCommitted,
   kAnotherWasFirst,      // another writer's snapshot gets in before
   kLostAfterCommit,      // committed, but the answer is lost
+  kRefusedAfterCommit,   // committed, and sent again by the transport, whose answer is the refusal of the second
   kLostBeforeCommit,     // the request is lost
   kDelayed,              // the answer is lost; the request arrives just before the next commit
   kDelayedPastAnother,   // the same, and another writer's snapshot gets in before it arrives
@@ -93,6 +94,9 @@ class ScriptedCatalog : public TestCatalog {
       case Outcome::kLostAfterCommit:
         take(commit);
         break;
+      case Outcome::kRefusedAfterCommit:
+        take(commit);
+        throw CommitFailed("another writer was first");
       case Outcome::kLostBeforeCommit:
         break;
       case Outcome::kDelayed:

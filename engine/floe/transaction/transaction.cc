@@ -180,16 +180,20 @@ TableCommit Transaction::combined() const {
   return all;
 }
 
-LoadedTable Transaction::commit(const arrow::StopToken& stop) {
+LoadedTable Transaction::commit(Catalog& catalog, const arrow::StopToken& stop) {
   if (done_) throw InvalidArgument(fmt::format("table {}: the transaction is over", to_string(base_.identifier)));
   try {
-    LoadedTable committed = base_;
+    if (combined().updates.empty() && !combined().requirements.empty()) {
+      LoadedTable now = catalog.load_table(base_.identifier);
+      if (now.metadata->table_uuid == base_.metadata->table_uuid) rebuild(now);
+    }
+    LoadedTable committed = built_on_;
     if (!combined().updates.empty()) {
       bool first = true;
       auto& io = static_cast<StoppableIo&>(*io_);
       io.stop_by(stop);
       committed = commit_with_retry(
-          catalog_, base_,
+          catalog, built_on_,
           [&](const LoadedTable& base) {
             if (!std::exchange(first, false)) rebuild(base);
             return combined();

@@ -45,7 +45,10 @@ class Transaction {
   // as it is then; data files are not written again. Without steps, or if they change nothing, nothing is committed.
   // Called once. Throws ConflictFound if a step contradicts what others committed; CommitStateUnknown: what was written
   // may be part of the table and stays. After any other exception nothing of the transaction is left.
-  LoadedTable commit(const arrow::StopToken& stop = arrow::StopToken::Unstoppable());
+  // Where steps change nothing but rely on something, the table is loaded and looked at.
+  LoadedTable commit(const arrow::StopToken& stop = arrow::StopToken::Unstoppable()) { return commit(catalog_, stop); }
+  // The same, by a catalog that stands in the place of the transaction's.
+  LoadedTable commit(Catalog& catalog, const arrow::StopToken& stop);
 
   // Gives up, unless it is over: removes all that was written.
   void drop() noexcept;

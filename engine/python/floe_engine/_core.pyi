@@ -379,8 +379,10 @@ class Transaction:
         branch: str | None,
         isolation: str | None = None,
         mode: str | None = None,
-    ) -> None:
+    ) -> bool:
         """The rows that match leave and those of the stream come, as one snapshot. An empty filter: all leave.
+
+        False: no row matched.
 
         ``isolation`` ("serializable", "snapshot") and ``mode`` ("copy-on-write", "merge-on-read") are the table's
         properties' unless given.
@@ -528,8 +530,8 @@ class Transaction:
 
     @property
     def staged(self) -> Table: ...
-    def commit(self) -> Table:
-        """Commits all changes at once, with retries. Called once.
+    def commit(self, by: Catalog | None = None) -> Table:
+        """Commits all changes at once, with retries, by the table's catalog or another one. Called once.
 
         Raises:
             ConflictFound: What others committed contradicts a change.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -70,6 +70,9 @@ class RowChanges(ABC):
     @abstractmethod
     def _upsert(self, source: Any, options: UpsertOptions) -> UpsertCounts:
         """The engine's upsert, of a table or in a transaction."""
+
+    def _warn_of_nothing(self) -> None:
+        warnings.warn(f"{self._full_name}: Delete operation did not match any records", stacklevel=4)
 
     @traced("append")
     def append(
@@ -146,7 +149,7 @@ class RowChanges(ABC):
                 transaction.append(df, snapshot_properties, branch)
                 return
             with Source(stream) as source:
-                transaction._begin().overwrite(
+                found = transaction._begin().overwrite(
                     source,
                     filter_json=filter_json(overwrite_filter),
                     case_sensitive=case_sensitive,
@@ -155,6 +158,8 @@ class RowChanges(ABC):
                     isolation=isolation,
                     mode=mode,
                 )
+            if not found:
+                self._warn_of_nothing()
 
     @traced("dynamic_partition_overwrite")
     def dynamic_partition_overwrite(
@@ -238,7 +243,7 @@ class RowChanges(ABC):
                 mode=mode,
             )
             if not found:
-                warnings.warn(f"{self._full_name}: Delete operation did not match any records", stacklevel=3)
+                self._warn_of_nothing()
 
     @traced("upsert")
     def upsert(
@@ -263,7 +268,8 @@ class RowChanges(ABC):
 
         Args:
             df: The new rows: any Arrow stream.
-            join_cols: The columns of the key, by full name; default: the table's identifier fields.
+            join_cols: The columns of the key, by full name; default: the table's identifier fields. A struct stands for
+                its fields.
             when_matched_update_all: Whether rows that match are updated.
             when_not_matched_insert_all: Whether new rows that match nothing are inserted.
             case_sensitive: Whether the case of column names counts in ``join_cols``.
@@ -286,6 +292,8 @@ class RowChanges(ABC):
         """
         check_names("join_cols", join_cols)
         stream = arrow_stream(df)
+        if case_sensitive:
+            check_columns(stream, join_cols or ())
         with self._change() as transaction:
             if transaction._is_pyicebergs(stream):
                 refuse_engines_options(
@@ -464,6 +472,17 @@ def check_names(what: str, names: object) -> None:
     """Raises InvalidArgumentError for one text in the place of several, whose letters would be taken for names."""
     if isinstance(names, str):
         raise InvalidArgumentError(f"{what} is the text {names!r}; it has to be a list: [{names!r}]")
+
+
+def check_columns(stream: Any, names: Sequence[str]) -> None:
+    """Raises InvalidArgumentError for a column that the rows to come lack, as far as they say what they have."""
+    import pyarrow as pa
+
+    schema = getattr(stream, "schema", None)
+    if isinstance(schema, pa.Schema):
+        for name in names:
+            if name not in schema.names and name.partition(".")[0] not in schema.names:
+                raise InvalidArgumentError(f'Field "{name}" does not exist in schema of the new rows: {schema.names}')
 
 
 def arrow_stream(df: Any) -> Any:

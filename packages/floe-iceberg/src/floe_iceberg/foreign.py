@@ -83,7 +83,7 @@ def whole_json(metadata: TableMetadata) -> str:
 
 def metadata_json(metadata: TableMetadata) -> str:
     """PyIceberg's metadata for the engine. Empty for version 3, of which PyIceberg drops fields: it reads the file."""
-    return "" if metadata.format_version > 2 else metadata.model_dump_json()
+    return "" if metadata.format_version > 2 else metadata.model_dump_json(warnings=False)
 
 
 def delete_old_metadata(base: TableState, committed: TableMetadata) -> None:

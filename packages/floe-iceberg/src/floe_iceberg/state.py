@@ -28,8 +28,6 @@ class TableState:
         io: FileIO | None = None,
         config: Mapping[str, str] | None = None,
     ) -> None:
-        if handle is None and metadata is None:
-            raise ValueError("a table's state needs the engine's handle or PyIceberg's metadata")
         self.catalog = catalog
         self.identifier = identifier
         self._handle = handle

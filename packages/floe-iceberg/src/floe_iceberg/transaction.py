@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from pyiceberg.expressions import BooleanExpression
 from pyiceberg.io import PY_IO_IMPL
@@ -33,7 +33,7 @@ from floe_engine import UpsertOptions
 from floe_iceberg import reports
 from floe_iceberg.changes import RowChanges
 from floe_iceberg.errors import InvalidArgumentError
-from floe_iceberg.foreign import CreationCalls, python_catalog
+from floe_iceberg.foreign import CatalogCalls, CreationCalls, commits_elsewhere, python_catalog
 from floe_iceberg.partition import FloeUpdateSortOrder, FloeUpdateSpec
 from floe_iceberg.scan import FloeScan
 from floe_iceberg.schema import FloeUpdateSchema
@@ -119,6 +119,11 @@ class FloeTransaction(RowChanges, Transaction):
 
     def _writer(self, state: TableState) -> floe_engine.Table:
         return state.writer
+
+    def _committer(self) -> floe_engine.Catalog | None:
+        """Another catalog than the one that the transaction began with: of a `commit_table` that was replaced since."""
+        catalog, since = self._table.catalog, cast(TableState, self._since)
+        return python_catalog(CatalogCalls(catalog, since)) if commits_elsewhere(catalog) else None
 
     @contextmanager
     def _change(self) -> Iterator[FloeTransaction]:
@@ -251,11 +256,13 @@ class FloeTransaction(RowChanges, Transaction):
                 return super().commit_transaction()
             snapshots, started = self._engine.snapshots, time.perf_counter_ns()
             try:
-                handle = self._engine.commit()
+                handle = self._engine.commit(self._committer())
             except BaseException:
                 self._failed = True
                 raise
-            self._table._move_to(TableState(self._table.catalog, self._table.name(), handle), self._since)
+            committed = TableState(self._table.catalog, self._table.name(), handle)
+            self._table._check_same_table(committed)
+            self._table._move_to(committed, self._since)
             self._engine = self._since = self._staged = None
             self._updates = self._requirements = ()
             reports.committed(handle, snapshots, time.perf_counter_ns() - started)
