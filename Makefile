@@ -124,6 +124,7 @@ test-all: test lint sanitize fuzz spark stores ## test, and what takes longer: l
 .PHONY: test-polaris
 test-polaris: build ## tests on the Apache Polaris at FLOE_POLARIS_URI; tests/integration/test_polaris.py says what it takes
 	$(BIN)/python -m pytest -m polaris tests/integration/test_polaris.py
+
 .PHONY: pyiceberg-suite
 pyiceberg-suite: build ## PyIceberg's own tests, as they are and on our catalogs, side by side
 	$(BIN)/python tests/pyiceberg/suite.py

@@ -6,6 +6,7 @@ from benchmarks.work import Work
 from benchmarks.works.changing import CHANGES
 from benchmarks.works.cleaning import CLEANING
 from benchmarks.works.committing import APPENDS, CONTENDED, EVOLUTION, LOAD
+from benchmarks.works.face import FACE
 from benchmarks.works.planning import INSPECTIONS, PLANS
 from benchmarks.works.reading import BLOOM, SCANS
 from benchmarks.works.upkeep import COMPACTION
@@ -22,6 +23,7 @@ EVERY = [
     CONTENDED,
     *LOAD,
     EVOLUTION,
+    *FACE,
     *CHANGES,
     *COMPACTION,
     *CLEANING,

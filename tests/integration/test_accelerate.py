@@ -186,6 +186,22 @@ def test_the_catalog_is_asked_once_an_attempt_on_the_callers_thread(watched: Wat
     assert ids(table) == [1]
 
 
+def test_version_3_is_read_and_its_changes_are_refused_by_name(watched: Watched, tmp_path: Path) -> None:
+    table = accelerate(watched).create_table("a.t", SCHEMA)
+    table.append(rows(1))
+    with pytest.raises(NotImplementedError, match="format version 3"), table.transaction() as transaction:
+        transaction.upgrade_table_version(3)
+    ours = load_catalog("x", **sql(tmp_path)).load_table("a.t")  # the same catalog, by the engine
+    with ours.transaction() as transaction:
+        transaction.upgrade_table_version(3)
+    ours.append(rows(2))
+    table.refresh()
+    assert ids(table) == [1, 2]
+    with pytest.raises(NotImplementedError, match="format version 3"):
+        table.append(rows(3))
+    assert len(files(tmp_path)) == 2
+
+
 def test_a_commit_that_is_refused_leaves_nothing(watched: Watched, tmp_path: Path) -> None:
     table = accelerate(watched).create_table("a.t", SCHEMA)
     watched.before = [ForbiddenError("not you")]

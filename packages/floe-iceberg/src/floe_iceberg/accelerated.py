@@ -10,6 +10,7 @@ from pyiceberg.catalog import (
     TYPE,
     Catalog,
     CatalogType,
+    MetastoreCatalog,
     PropertiesUpdateSummary,
     _import_catalog,
 )
@@ -17,7 +18,7 @@ from pyiceberg.partitioning import UNPARTITIONED_PARTITION_SPEC, PartitionSpec
 from pyiceberg.schema import Schema
 from pyiceberg.table import CommitTableResponse, StagedTable, StaticTable, Table
 from pyiceberg.table.sorting import UNSORTED_SORT_ORDER, SortOrder
-from pyiceberg.table.update import TableRequirement, TableUpdate
+from pyiceberg.table.update import TableRequirement, TableUpdate, UpgradeFormatVersionUpdate
 from pyiceberg.typedef import EMPTY_DICT, Identifier, Properties
 
 from floe_iceberg.catalog import FLOE_CATALOG_IMPL, FLOE_CATALOG_TYPE, FloeCatalog, merged_properties, type_of
@@ -193,7 +194,19 @@ class AcceleratedCatalog(FloeCatalog):
     def commit_table(
         self, table: Table, requirements: tuple[TableRequirement, ...], updates: tuple[TableUpdate, ...]
     ) -> CommitTableResponse:
-        """One attempt to change a table, by the catalog."""
+        """One attempt to change a table, by the catalog.
+
+        Raises:
+            NotImplementedError: The table is, or would be, of format version 3, whose metadata files PyIceberg's code
+                does not write.
+        """
+        versions = [update.format_version for update in updates if isinstance(update, UpgradeFormatVersionUpdate)]
+        if isinstance(self.inner, MetastoreCatalog) and max([table.metadata.format_version, *versions]) > 2:
+            raise NotImplementedError(
+                f"{'.'.join(table.name())}: catalog {self.name} writes metadata files by PyIceberg's own code, which "
+                "cannot write those of format version 3; catalogs of type sql, in-memory and rest that floe_iceberg "
+                "opens can"
+            )
         return self.inner.commit_table(table, requirements, updates)
 
     def _ours(self, table: Table) -> FloeTable:

@@ -75,6 +75,8 @@ class FloeTransaction(RowChanges, Transaction):
         self._engine: floe_engine.Transaction | None = None  # from the first change on
         self._since: TableState | None = None  # where that began
         self._staged: TableState | None = None  # with the changes so far; None: not known yet
+        self._is_natives = False  # some change is the engine's own, and not of PyIceberg's code alone
+        self._is_replayed = False  # by PyIceberg's loop of attempts
         self._is_over = False
         self._in_use = threading.RLock()
 
@@ -109,7 +111,8 @@ class FloeTransaction(RowChanges, Transaction):
         finally:
             self._in_use.release()
 
-    def _begin(self) -> floe_engine.Transaction:
+    def _begin(self, native: bool = True) -> floe_engine.Transaction:
+        self._is_natives |= native
         if self._engine is None:
             if self._is_over:
                 raise InvalidArgumentError(f"{self._full_name}: the transaction is over; begin another one")
@@ -217,10 +220,22 @@ class FloeTransaction(RowChanges, Transaction):
     ) -> FloeTransaction:
         with self._using():
             refuse_foreign_updates(self._state, updates)
-            self._begin().update(json_array(requirements), json_array(updates))
-            self._staged = None
-            self._updates += updates
+            if not self._is_replayed:
+                self._begin(native=False).update(json_array(requirements), json_array(updates))
+                self._staged = None
+                known = {type(requirement) for requirement in self._requirements}
+                self._updates += updates
+                self._requirements += tuple(new for new in requirements if type(new) not in known)
+            else:
+                super()._stage(updates, requirements)
             return self
+
+    def _hand_over(self) -> None:
+        """To PyIceberg's loop of attempts, which builds snapshots of its producers again. The engine cannot."""
+        if self._engine is not None:
+            self._engine.drop()
+        self._engine = self._since = self._staged = None
+        self._is_replayed = True
 
     def _changed(self) -> None:
         if self._autocommit:
@@ -252,6 +267,8 @@ class FloeTransaction(RowChanges, Transaction):
             CommitStateUnknownError: The answer to the commit was lost.
         """
         with self._using():
+            if self._snapshot_producers and not self._is_natives:
+                self._hand_over()
             if self._engine is None or self._since is None or self._failed:
                 return super().commit_transaction()
             snapshots, started = self._engine.snapshots, time.perf_counter_ns()
