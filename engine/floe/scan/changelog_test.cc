@@ -38,8 +38,10 @@ struct Changing : TestTable {
     std::vector<ManifestEntry> entries;
     constexpr int64_t kAddedBy = 1;
     for (const DataFile& file : old) {
-      entries.push_back(
-          {.status = EntryStatus::kDeleted, .sequence_number = kAddedBy, .file_sequence_number = kAddedBy, .file = file});
+      entries.push_back({.status = EntryStatus::kDeleted,
+                         .sequence_number = kAddedBy,
+                         .file_sequence_number = kAddedBy,
+                         .file = file});
     }
     for (const DataFile& file : by) entries.push_back({.file = file});
     std::erase_if(manifests, [](const ManifestFile& each) { return each.content == ManifestContent::kData; });

@@ -277,7 +277,7 @@ void Application::check_row_ids(const Snapshot& snapshot) const {
   }
 }
 
-// What is cherry-picked has the files of a snapshot that nothing may refer to: once expiry has removed it, they go, too.
+// What is cherry-picked has the files of a snapshot that nothing may refer to: once expiry removes it, they go, too.
 void Application::check_source(const Snapshot& snapshot) const {
   const std::string source(snapshot.summary.get("source-snapshot-id"));
   const auto is_source = [&](const auto& other) { return std::to_string(other->snapshot_id) == source; };
