@@ -30,7 +30,7 @@ enum class Fault {
 // many threads, whose calls are counted as they come.
 class FaultyIo : public Io {
  public:
-  explicit FaultyIo(IoPtr inner) : inner_(std::move(inner)) {}
+  explicit FaultyIo(IoPtr inner) : Io(shared_counters(*inner)), inner_(std::move(inner)) {}
 
   // The n-th call from now on, counted from 1, goes wrong.
   void break_call(int n, Fault fault) {

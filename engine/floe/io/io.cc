@@ -84,8 +84,8 @@ arrow::Result<int64_t> read_range(arrow::fs::FileSystem& store, arrow::io::Rando
 // Local files, and object stores with the credentials that count now.
 class StoresIo final : public Io, public std::enable_shared_from_this<StoresIo> {
  public:
-  StoresIo(const Properties& properties, Vending vending)
-      : local_(make_local_io()), properties_(properties), vending_(std::move(vending)) {
+  StoresIo(const Properties& properties, Vending vending, IoPtr local = make_local_io())
+      : Io(shared_counters(*local)), local_(std::move(local)), properties_(properties), vending_(std::move(vending)) {
     const std::string identity = identity_of(properties);
     if (!identity.empty() || !vending_.principal.empty()) {
       principal_ = fmt::format("{}|{}", vending_.principal, identity);
@@ -117,7 +117,6 @@ class StoresIo final : public Io, public std::enable_shared_from_this<StoresIo> 
   void renew_if_due();
   void renew_now();
   void note_expiry();
-  std::shared_ptr<IoCounters> shared_counters() { return {shared_from_this(), &counters()}; }
 
   const IoPtr local_;
   const Properties properties_;

@@ -13,6 +13,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "floe/spec/snapshot.h"
@@ -73,10 +74,18 @@ class Io {
   // Identifies store and principal, for the keys of caches.
   virtual const std::string& principal() const = 0;
 
-  IoCounters& counters() { return counters_; }
+  IoCounters& counters() { return *counters_; }
+
+ protected:
+  // What one made of another counts, the other counts too: `counters` are that one's.
+  explicit Io(std::shared_ptr<IoCounters> counters = std::make_shared<IoCounters>()) : counters_(std::move(counters)) {}
+
+  // For files that may outlive this.
+  const std::shared_ptr<IoCounters>& shared_counters() const { return counters_; }
+  static const std::shared_ptr<IoCounters>& shared_counters(const Io& other) { return other.counters_; }
 
  private:
-  IoCounters counters_;
+  const std::shared_ptr<IoCounters> counters_;
 };
 using IoPtr = std::shared_ptr<Io>;
 

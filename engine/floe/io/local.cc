@@ -493,7 +493,7 @@ class LocalOutputFile final : public OutputFile {
 
 int64_t milliseconds(const timespec& time) { return int64_t{time.tv_sec} * 1000 + time.tv_nsec / 1'000'000; }
 
-class LocalIo final : public Io, public std::enable_shared_from_this<LocalIo> {
+class LocalIo final : public Io {
  public:
   explicit LocalIo(bool anonymous_files) : anonymous_files_(anonymous_files) {}
 
@@ -569,8 +569,6 @@ class LocalIo final : public Io, public std::enable_shared_from_this<LocalIo> {
   const std::string& principal() const override { return principal_; }
 
  private:
-  std::shared_ptr<IoCounters> shared_counters() { return {shared_from_this(), &counters()}; }
-
   std::pair<std::shared_ptr<LocalFile>, int64_t> open_local(const std::string& location, int64_t size) {
     // Not to wait for the other end, should somebody have put a pipe here.
     Fd fd(::open(local_path(location).c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));

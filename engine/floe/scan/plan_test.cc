@@ -83,7 +83,8 @@ TEST(Plan, PrunesManifestsByPartitionAndFilesByPartitionAndBounds) {
 // Reading one file takes until it is let go.
 class HeldIo : public Io {
  public:
-  HeldIo(IoPtr inner, std::string held) : inner_(std::move(inner)), held_(std::move(held)) {}
+  HeldIo(IoPtr inner, std::string held)
+      : Io(shared_counters(*inner)), inner_(std::move(inner)), held_(std::move(held)) {}
 
   void let_go() { gate_.set_value(); }
   std::shared_ptr<arrow::io::RandomAccessFile> open(const std::string& location, int64_t size) override {

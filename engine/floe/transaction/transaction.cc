@@ -17,7 +17,7 @@ namespace {
 // of many manifests ends soon; what was written can still be removed.
 class StoppableIo : public Io {
  public:
-  explicit StoppableIo(IoPtr inner) : inner_(std::move(inner)) {}
+  explicit StoppableIo(IoPtr inner) : Io(shared_counters(*inner)), inner_(std::move(inner)) {}
 
   void stop_by(const arrow::StopToken& stop) { stop_ = stop; }
 
