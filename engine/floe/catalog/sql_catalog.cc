@@ -466,7 +466,7 @@ void SqlCatalog::rename_table(const TableIdentifier& from, const TableIdentifier
     if (error.trouble != SqlTrouble::kDuplicate) throw;
     throw TableAlreadyExists(fmt::format("Table {} already exists", to_string(to)));
   }
-  if (renamed < 1) throw NoSuchTable(fmt::format("Table does not exist: {}", from.name));
+  if (renamed < 1) throw NoSuchTable(fmt::format("Table does not exist: {}", to_string(from)));
 }
 
 // One statement, atomic by itself: the rows changed are 1, or 0 if another writer was first.
