@@ -235,6 +235,7 @@ def test_what_cannot_be_honoured_is_refused_by_name() -> None:
 
 
 def test_ctrl_c_reaches_who_waits_for_the_server() -> None:
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever other tests' libraries left there
     asked, answer, answered = threading.Event(), threading.Event(), threading.Event()
 
     def slowly(path: str, _: dict[str, str]) -> tuple[int, Any]:
@@ -257,3 +258,4 @@ def test_ctrl_c_reaches_who_waits_for_the_server() -> None:
             assert not answered.is_set()
         finally:
             answer.set()
+            signal.signal(signal.SIGINT, handler)
