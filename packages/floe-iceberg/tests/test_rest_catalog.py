@@ -258,4 +258,4 @@ def test_ctrl_c_reaches_who_waits_for_the_server() -> None:
             assert not answered.is_set()
         finally:
             answer.set()
-            signal.signal(signal.SIGINT, handler)
+            signal.signal(signal.SIGINT, handler or signal.SIG_DFL)
