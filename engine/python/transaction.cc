@@ -83,7 +83,7 @@ class TransactionHandle {
                  {.snapshot_properties = snapshot_properties,
                   .branch = name_of(branch),
                   .stage_only = !branch,
-                  .discard_files = true});
+                  .refuse_duplicates = true});
   }
 
   bool overwrite(const nb::object& source, const std::string& filter_json, bool case_sensitive,

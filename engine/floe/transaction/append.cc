@@ -20,6 +20,7 @@ namespace {
 SnapshotChange change_of(std::vector<DataFile> files, const AppendOptions& options) {
   return {.operation = "append",
           .added = std::move(files),
+          .refuse_duplicates = options.refuse_duplicates,
           .branch = options.branch,
           .stage_only = options.stage_only,
           .merge_manifests = options.merge_manifests,
@@ -35,9 +36,7 @@ void append(Transaction& transaction, std::vector<DataFile> files, const AppendO
                                         to_string(transaction.base().identifier), file.file_path));
     }
   }
-  SnapshotChange change = change_of(std::move(files), options);
-  if (options.discard_files) change.discard = locations_of(change.added);
-  transaction.add(std::move(change));
+  transaction.add(change_of(std::move(files), options));
 }
 
 void append(Transaction& transaction, arrow::RecordBatchReader& batches, const AppendOptions& options,

@@ -20,7 +20,7 @@ struct AppendOptions {
   std::string branch = "main";
   bool stage_only = false;                   // the branch does not move: write-audit-publish
   std::optional<bool> merge_manifests = {};  // default: `commit.manifest-merge.enabled`, else false, as in PyIceberg
-  bool discard_files = false;                // files that are written already go, too, if the change fails
+  bool refuse_duplicates = false;            // InvalidArgument for a file that the branch has already
 };
 
 // Throws InvalidArgument for what append_files refuses before it has files: a tag in place of a branch, snapshot
@@ -31,7 +31,7 @@ void check_append(const LoadedTable& base, const AppendOptions& options);
 // manifests where that is asked for. No files make an empty snapshot. A branch that does not exist begins at the
 // current snapshot.
 //
-// Files that are written already stay the caller's if the change fails, unless `discard_files` is set.
+// Files that are written already stay the caller's if the change fails.
 void append(Transaction& transaction, std::vector<DataFile> files, const AppendOptions& options);
 // The rows of a stream; without rows, an empty snapshot as PyIceberg makes it.
 void append(Transaction& transaction, arrow::RecordBatchReader& batches, const AppendOptions& options,

@@ -108,7 +108,16 @@ def test_files_of_partitions_keep_their_values(catalog: FloeCatalog) -> None:
     assert table.scan("part = 2").count() == 25
 
 
-def test_written_files_go_if_they_are_not_added(catalog: FloeCatalog, tmp_path: Path) -> None:
+def test_files_that_are_added_again_are_refused_and_stay(catalog: FloeCatalog) -> None:
+    table = make(catalog)
+    written = [table.write_files(numbers(0, 10))]
+    table.append_written(written)
+    with pytest.raises(ValueError, match="already referenced"):
+        table.append_written(written)
+    assert ids(table.refresh()) == list(range(10))
+
+
+def test_written_files_stay_for_another_try(catalog: FloeCatalog) -> None:
     table = make(catalog)
     written = table.write_files(numbers(0, 10))
 
@@ -119,8 +128,9 @@ def test_written_files_go_if_they_are_not_added(catalog: FloeCatalog, tmp_path: 
 
     with pytest.raises(RuntimeError, match="no"):
         give_up()
-    assert list(tmp_path.glob("warehouse/**/*.parquet")) == []
     assert table.refresh().snapshots() == []
+    table.append_written([written])
+    assert ids(table) == list(range(10))
 
 
 def test_bytes_of_another_table_or_none_are_refused(catalog: FloeCatalog) -> None:

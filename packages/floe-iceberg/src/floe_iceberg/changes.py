@@ -442,7 +442,8 @@ class RowChanges(ABC):
         """Add what other processes wrote with ``table.write_files``, as one snapshot.
 
         Args:
-            written: What ``write_files`` returned, of each process. If the change fails, the files are removed.
+            written: What ``write_files`` returned, of each process. If the change fails, the files stay, for another
+                try; ``remove_orphan_files`` takes what is left of them.
             snapshot_properties: What to note in the snapshot's summary.
             branch: The branch to add to; None: the snapshot is of no branch yet.
 
@@ -451,7 +452,8 @@ class RowChanges(ABC):
 
         Raises:
             CorruptFileError: These are no such bytes.
-            InvalidArgumentError: The files are another table's, or of a partition spec that it has no more.
+            InvalidArgumentError: The files are in the table already, are another table's, or are of a partition spec
+                that it has no more.
         """
         parts = list(written)
         with self._change() as transaction:
