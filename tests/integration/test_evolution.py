@@ -150,9 +150,14 @@ CHANGES = st.one_of(
 
 
 # A list's elements and a map's key and value are no fields that can be deleted, renamed or moved: PyIceberg ignores it,
-# or fails when it applies it.
-def comparable(change: tuple[Any, ...]) -> bool:
-    return not (change[0] in ("delete_column", "rename_column") and change[1] in ("m.value",))
+# or fails when it applies it. Of a column that gets a field and goes in the same change, PyIceberg's mapping of names
+# keeps the field.
+def comparable(change: tuple[Any, ...], step: list[tuple[Any, ...]]) -> bool:
+    grown = {parent for kind, path, *_ in step if kind == "add_column" for parent in path[:-1]}
+    return not (
+        (change[0] in ("delete_column", "rename_column") and change[1] == "m.value")
+        or (change[0] == "delete_column" and change[1] in grown)
+    )
 
 
 @QUICK
@@ -169,7 +174,7 @@ def test_schemas_become_what_pyiceberg_makes_of_them(
 
         def change(table: Table, step: list[tuple[Any, ...]] = step) -> None:
             with table.update_schema() as update:
-                for name, *arguments in filter(comparable, step):
+                for name, *arguments in (each for each in step if comparable(each, step)):
                     getattr(update, name)(*arguments)
 
         pair.both(change)
