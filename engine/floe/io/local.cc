@@ -28,6 +28,7 @@
 #include <utility>
 
 #include "floe/arrow_status.h"
+#include "floe/io/input_file.h"
 
 namespace floe {
 namespace {
@@ -161,70 +162,35 @@ void create_directories(const std::string& path, std::string_view location) {
   }
 }
 
-class LocalFile final : public arrow::io::RandomAccessFile {
+class LocalFile final : public InputFile {
  public:
   LocalFile(Fd fd, int64_t size, std::string location, std::shared_ptr<IoCounters> counters)
-      : fd_(std::move(fd)), size_(size), location_(std::move(location)), counters_(std::move(counters)) {
-    set_mode(arrow::io::FileMode::READ);
-  }
+      : InputFile(size, std::move(location), std::move(counters)), fd_(std::move(fd)) {}
 
   arrow::Status Close() override {
     fd_.close();
     return arrow::Status::OK();
   }
   bool closed() const override { return !fd_.ok(); }
-  arrow::Result<int64_t> Tell() const override { return position_; }
-  arrow::Result<int64_t> GetSize() override { return size_; }
-  arrow::Status Seek(int64_t position) override {
-    if (position < 0) return arrow::Status::Invalid("seek before the start of ", location_);
-    position_ = position;
-    return arrow::Status::OK();
-  }
-
-  arrow::Result<int64_t> ReadAt(int64_t position, int64_t nbytes, void* out) override {
-    if (closed()) return arrow::Status::Invalid(location_, " is closed");
-    if (position < 0 || nbytes < 0) return arrow::Status::Invalid("bad range of ", location_);
-    const int64_t wanted = std::clamp<int64_t>(size_ - position, 0, nbytes);
-    const int64_t n = read_all(fd_.get(), static_cast<char*>(out), wanted, position);
-    if (n < 0)  // with its errno as the detail, which tells a failing store from bytes that do not decode
-      return arrow::internal::IOErrorFromErrno(static_cast<int>(-n), "cannot read ", location_, ": ",
-                                               describe(static_cast<int>(-n)));
-    counters_->reads.fetch_add(1, std::memory_order_relaxed);
-    counters_->bytes_read.fetch_add(n, std::memory_order_relaxed);
-    if (n < wanted)
-      return arrow::Status::Invalid(location_, " was cut while it was read: ", size_,
-                                    " bytes when opened, now at most ", position + n);
-    return n;
-  }
-  arrow::Result<std::shared_ptr<arrow::Buffer>> ReadAt(int64_t position, int64_t nbytes) override {
-    // The request may be a corrupt file's: allocate no more than there is to read.
-    const int64_t most = position < 0 || nbytes < 0 ? 0 : std::clamp<int64_t>(size_ - position, 0, nbytes);
-    ARROW_ASSIGN_OR_RAISE(auto buffer, arrow::AllocateResizableBuffer(most));
-    ARROW_ASSIGN_OR_RAISE(const int64_t n, ReadAt(position, nbytes, buffer->mutable_data()));
-    ARROW_RETURN_NOT_OK(buffer->Resize(n, /*shrink_to_fit=*/false));
-    return std::shared_ptr<arrow::Buffer>(std::move(buffer));
-  }
-  arrow::Result<int64_t> Read(int64_t nbytes, void* out) override {
-    ARROW_ASSIGN_OR_RAISE(const int64_t n, ReadAt(position_, nbytes, out));
-    position_ += n;
-    return n;
-  }
-  arrow::Result<std::shared_ptr<arrow::Buffer>> Read(int64_t nbytes) override {
-    ARROW_ASSIGN_OR_RAISE(auto buffer, ReadAt(position_, nbytes));
-    position_ += buffer->size();
-    return buffer;
-  }
   arrow::Status WillNeed(const std::vector<arrow::io::ReadRange>& ranges) override {
     for (const auto& range : ranges) ::posix_fadvise(fd_.get(), range.offset, range.length, POSIX_FADV_WILLNEED);
     return arrow::Status::OK();
   }
 
  private:
+  arrow::Result<int64_t> read_range(int64_t position, int64_t nbytes, char* out) override {
+    const int64_t n = read_all(fd_.get(), out, nbytes, position);
+    if (n < 0)  // with its errno as the detail, which tells a failing store from bytes that do not decode
+      return arrow::internal::IOErrorFromErrno(static_cast<int>(-n), "cannot read ", location(), ": ",
+                                               describe(static_cast<int>(-n)));
+    count_read(n);
+    if (n < nbytes)
+      return arrow::Status::Invalid(location(), " was cut while it was read: ", size(),
+                                    " bytes when opened, now at most ", position + n);
+    return n;
+  }
+
   Fd fd_;
-  const int64_t size_;
-  int64_t position_ = 0;
-  const std::string location_;
-  const std::shared_ptr<IoCounters> counters_;
 };
 
 // What all files together have handed to the I/O pool and not yet written.

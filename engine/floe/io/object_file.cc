@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "floe/arrow_status.h"
+#include "floe/io/input_file.h"
 
 namespace floe {
 namespace {
@@ -23,70 +24,39 @@ bool says_one_of(const arrow::Status& status, std::initializer_list<std::string_
   return std::ranges::any_of(words, [&](std::string_view word) { return message.find(word) != std::string::npos; });
 }
 
-class ObjectFile final : public arrow::io::RandomAccessFile {
+class ObjectFile final : public InputFile {
  public:
   ObjectFile(int64_t size, std::string location, std::shared_ptr<IoCounters> counters,
              std::function<int64_t(int64_t, int64_t, void*)> read)
-      : size_(size), location_(std::move(location)), counters_(std::move(counters)), read_(std::move(read)) {
-    set_mode(arrow::io::FileMode::READ);
-  }
+      : InputFile(size, std::move(location), std::move(counters)), read_(std::move(read)) {}
 
   arrow::Status Close() override {
     closed_ = true;
     return arrow::Status::OK();
   }
   bool closed() const override { return closed_; }
-  arrow::Result<int64_t> Tell() const override { return position_; }
-  arrow::Result<int64_t> GetSize() override { return size_; }
-  arrow::Status Seek(int64_t position) override {
-    if (position < 0) return arrow::Status::Invalid("seek before the start of ", location_);
-    position_ = position;
-    return arrow::Status::OK();
-  }
 
-  arrow::Result<int64_t> ReadAt(int64_t position, int64_t nbytes, void* out) override {
-    if (closed_) return arrow::Status::Invalid(location_, " is closed");
-    if (position < 0 || nbytes < 0) return arrow::Status::Invalid("bad range of ", location_);
-    const int64_t wanted = std::clamp<int64_t>(size_ - position, 0, nbytes);
-    if (wanted == 0) return 0;
+ private:
+  arrow::Result<int64_t> read_range(int64_t position, int64_t nbytes, char* out) override {
+    if (nbytes == 0) return 0;
     try {
-      if (wanted >= kWindow) {
-        fetch(position, wanted, out);
+      if (nbytes >= kWindow) {
+        fetch(position, nbytes, out);
       } else {
-        copy_from_window(position, wanted, static_cast<char*>(out));
+        copy_from_window(position, nbytes, out);
       }
-      return wanted;
+      return nbytes;
     } catch (...) {
       return to_status(std::current_exception());
     }
   }
-  arrow::Result<std::shared_ptr<arrow::Buffer>> ReadAt(int64_t position, int64_t nbytes) override {
-    // The request may be a corrupt file's: allocate no more than there is to read.
-    const int64_t most = position < 0 || nbytes < 0 ? 0 : std::clamp<int64_t>(size_ - position, 0, nbytes);
-    ARROW_ASSIGN_OR_RAISE(auto buffer, arrow::AllocateResizableBuffer(most));
-    ARROW_ASSIGN_OR_RAISE(const int64_t n, ReadAt(position, nbytes, buffer->mutable_data()));
-    ARROW_RETURN_NOT_OK(buffer->Resize(n, /*shrink_to_fit=*/false));
-    return std::shared_ptr<arrow::Buffer>(std::move(buffer));
-  }
-  arrow::Result<int64_t> Read(int64_t nbytes, void* out) override {
-    ARROW_ASSIGN_OR_RAISE(const int64_t n, ReadAt(position_, nbytes, out));
-    position_ += n;
-    return n;
-  }
-  arrow::Result<std::shared_ptr<arrow::Buffer>> Read(int64_t nbytes) override {
-    ARROW_ASSIGN_OR_RAISE(auto buffer, ReadAt(position_, nbytes));
-    position_ += buffer->size();
-    return buffer;
-  }
 
- private:
   void fetch(int64_t position, int64_t bytes, void* out) {
     const int64_t n = read_(position, bytes, out);
-    counters_->reads.fetch_add(1, std::memory_order_relaxed);
-    counters_->bytes_read.fetch_add(n, std::memory_order_relaxed);
+    count_read(n);
     if (n < bytes) {
       throw CorruptFile(
-          fmt::format("{} was cut: it should have {} bytes and has at most {}", location_, size_, position + n));
+          fmt::format("{} was cut: it should have {} bytes and has at most {}", location(), size(), position + n));
     }
   }
 
@@ -94,8 +64,8 @@ class ObjectFile final : public arrow::io::RandomAccessFile {
   void copy_from_window(int64_t position, int64_t bytes, char* out) {
     const std::lock_guard lock(mutex_);
     if (position < window_start_ || position + bytes > window_start_ + static_cast<int64_t>(window_.size())) {
-      const int64_t start = size_ <= kWindow ? 0 : position;
-      std::string fetched(static_cast<size_t>(std::min(kWindow, size_ - start)), '\0');
+      const int64_t start = size() <= kWindow ? 0 : position;
+      std::string fetched(static_cast<size_t>(std::min(kWindow, size() - start)), '\0');
       fetch(start, static_cast<int64_t>(fetched.size()), fetched.data());
       window_ = std::move(fetched);
       window_start_ = start;
@@ -106,11 +76,7 @@ class ObjectFile final : public arrow::io::RandomAccessFile {
   std::mutex mutex_;
   std::string window_;  // what was read last, and what follows
   int64_t window_start_ = 0;
-  const int64_t size_;
-  int64_t position_ = 0;
   bool closed_ = false;
-  const std::string location_;
-  const std::shared_ptr<IoCounters> counters_;
   const std::function<int64_t(int64_t, int64_t, void*)> read_;
 };
 
