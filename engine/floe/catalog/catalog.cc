@@ -34,7 +34,7 @@ std::string to_string(const TableIdentifier& table) {
   return table.ns.empty() ? table.name : fmt::format("{}.{}", to_string(table.ns), table.name);
 }
 
-LoadedTable Catalog::stage_table(const TableIdentifier& table, NewTable) {
+LoadedTable Catalog::stage_table(const TableIdentifier& table, const NewTable&) {
   throw NotSupported(fmt::format("catalog {} cannot stage a new table: {}", name(), to_string(table)));
 }
 

@@ -64,7 +64,7 @@ class Catalog {
   // `table.location` empty: the namespace's "location" property, else below the warehouse.
   virtual LoadedTable create_table(const TableIdentifier& table, NewTable definition) = 0;
   // What create_table would make, without making it; a commit with AssertCreate does. There is no metadata file yet.
-  virtual LoadedTable stage_table(const TableIdentifier& table, NewTable definition);
+  virtual LoadedTable stage_table(const TableIdentifier& table, const NewTable& definition);
   // `overwrite`: a table of that name is replaced. NotSupported where that cannot be.
   virtual LoadedTable register_table(const TableIdentifier& table, const std::string& metadata_location,
                                      bool overwrite = false) = 0;

@@ -31,7 +31,7 @@ Secret client_secret_of(const std::string& credential) {
 }
 
 std::string server_of(const Properties& properties, const std::string& uri) {
-  const std::string given = string_property(properties, "oauth2-server-uri", "v1/oauth/tokens");
+  std::string given = string_property(properties, "oauth2-server-uri", "v1/oauth/tokens");
   if (given.starts_with("http://") || given.starts_with("https://")) return given;
   return fmt::format("{}/{}", uri, given.substr(std::min(given.find_first_not_of('/'), given.size())));
 }

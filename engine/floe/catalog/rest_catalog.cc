@@ -146,7 +146,7 @@ class RestCatalog : public Catalog {
                                               const Properties& updates) override;
 
   LoadedTable create_table(const TableIdentifier& table, NewTable definition) override;
-  LoadedTable stage_table(const TableIdentifier& table, NewTable definition) override;
+  LoadedTable stage_table(const TableIdentifier& table, const NewTable& definition) override;
   LoadedTable register_table(const TableIdentifier& table, const std::string& metadata_location,
                              bool overwrite) override;
   LoadedTable load_table(const TableIdentifier& table) override;
@@ -349,7 +349,7 @@ LoadedTable RestCatalog::create_table(const TableIdentifier& table, NewTable def
   return create(table, definition, false);
 }
 
-LoadedTable RestCatalog::stage_table(const TableIdentifier& table, NewTable definition) {
+LoadedTable RestCatalog::stage_table(const TableIdentifier& table, const NewTable& definition) {
   return create(table, definition, true);
 }
 

@@ -363,8 +363,7 @@ HttpAnswer HttpClient::Connection::send(const HttpRequest& request) {
   const auto add = [&](const std::string& line) {
     curl_slist* const longer = curl_slist_append(headers.get(), line.c_str());
     if (longer == nullptr) throw std::bad_alloc();
-    (void)headers.release();  // it is the head of the longer one
-    headers.reset(longer);
+    if (!headers) headers.reset(longer);  // a list's head stays what it was
   };
   for (const auto& [name, value] : request.headers) {
     if ((name + value).find_first_of(std::string_view("\r\n\0", 3)) != std::string::npos) {

@@ -20,7 +20,7 @@ constexpr int64_t kWindow = 1 << 20;        // the least that is read at once
 constexpr int64_t kUnsentBytes = 64 << 20;  // of one upload, handed over and perhaps not sent yet
 
 bool says_one_of(const arrow::Status& status, std::initializer_list<std::string_view> words) {
-  const std::string message = status.message();
+  const std::string& message = status.message();
   return std::ranges::any_of(words, [&](std::string_view word) { return message.find(word) != std::string::npos; });
 }
 

@@ -34,7 +34,7 @@ void add_each(const std::map<std::string, std::string>& given, std::map<std::str
   }
 }
 
-std::string in_one_spelling(std::string text, const std::map<std::string, std::string>& equal) {
+std::string in_one_spelling(const std::string& text, const std::map<std::string, std::string>& equal) {
   const auto found = equal.find(text);
   return found == equal.end() ? text : found->second;
 }
@@ -51,10 +51,10 @@ Equivalences::Equivalences(const std::map<std::string, std::string>& schemes,
 // A plain path is a local file.
 Prefix Equivalences::prefix_of(std::string_view location) const {
   const LocationParts parts = parts_of(location);
-  std::string scheme = parts.scheme.empty() ? "file" : lower(parts.scheme);
+  const std::string scheme = parts.scheme.empty() ? "file" : lower(parts.scheme);
   std::string authority = lower(parts.authority);
   if (scheme == "file" && authority == "localhost") authority.clear();
-  return {in_one_spelling(std::move(scheme), schemes_), in_one_spelling(std::move(authority), authorities_)};
+  return {in_one_spelling(scheme, schemes_), in_one_spelling(authority, authorities_)};
 }
 
 MentionedFiles::File MentionedFiles::file_of(std::string_view location) {
