@@ -10,6 +10,7 @@
 #include <functional>
 #include <thread>
 
+#include "floe/catalog/test_rest.h"
 #include "floe/error.h"
 #include "floe/io/http.h"
 #include "floe/io/test_stores.h"
@@ -27,17 +28,6 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
 using testing::UnorderedElementsAre;
-
-NewTable definition() {
-  NewTable table;
-  table.schema.fields = {{.id = 1, .name = "id", .type = primitive(TypeKind::kLong)}};
-  return table;
-}
-
-TableCommit set(const std::string& key, const std::string& value) { return {{}, {SetProperties{{{key, value}}}}}; }
-
-// A namespace of the reference server that no other test has.
-std::string fresh(const std::string& name) { return fmt::format("{}_{}", name, new_uuid()); }
 
 const testing::Environment* const kEnvironment = testing::AddGlobalTestEnvironment(new S3Environment);
 
@@ -219,31 +209,6 @@ TEST_F(RestCatalogTest, LoadingAndCommittingAreOneRequestEach) {
 }
 
 // --- on a server that says what the test wants to hear ---
-
-// Answers /v1/config with `config`, the rest by `handler`.
-TestHttpServer::Handler configured(std::string config, TestHttpServer::Handler handler) {
-  return [config = std::move(config), handler = std::move(handler)](const TestRequest& request) {
-    return request.target.starts_with("/v1/config") ? TestAnswer{.body = config} : handler(request);
-  };
-}
-
-TestAnswer complaint(int status, const std::string& type, const std::string& message) {
-  return {.status = status,
-          .body = fmt::format(R"({{"error":{{"message":"{}","type":"{}","code":{},"stack":["at x"]}}}})", message, type,
-                              status)};
-}
-
-std::string table_answer(const std::string& more = "") {
-  NewTable table = definition();
-  table.location = "s3://bucket/a/t";
-  return fmt::format(R"({{"metadata-location":"s3://bucket/a/t/metadata/m.json","metadata":{}{}}})",
-                     to_json(new_table_metadata(table)), more);
-}
-
-Properties rest(const std::string& uri, Properties more = {}) {
-  more.insert({{"type", "rest"}, {"uri", uri}, {"rest.client.max-retries", "0"}});
-  return more;
-}
 
 TEST(RestConfig, TheServersDefaultsAndOverridesFrameTheClientsOwn) {
   TestHttpServer server(

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "floe/catalog/rest_idempotency.h"
 #include "floe/error.h"
 #include "floe/spec/json.h"
 #include "floe/spec/snapshot_json.h"
@@ -156,6 +157,9 @@ void RestSession::read_config(const std::string& body) {
       if (item.is_string()) endpoints_.emplace(item.string());
     });
   }
+  if (const auto lifetime = root.find("idempotency-key-lifetime"); lifetime && lifetime->is_string()) {
+    key_lifetime_ = duration_from_iso(lifetime->string());
+  }
   const std::string separator = string_property(properties_, "namespace-separator", "");
   if (!separator.empty()) separator_ = separator.find('%') == std::string::npos ? url_encode(separator) : separator;
 }
@@ -199,6 +203,10 @@ HttpAnswer RestSession::send(const RestCall& call) {
   request.headers.emplace_back("Accept", "application/json");
   if (!call.body.empty()) request.headers.emplace_back("Content-Type", "application/json");
   if (!call.etag.empty()) request.headers.emplace_back("If-None-Match", call.etag);
+  if (!is_read(call) && key_lifetime_) {
+    request.headers.emplace_back("Idempotency-Key", new_idempotency_key());
+    request.known_until = std::chrono::steady_clock::now() + *key_lifetime_;
+  }
   const size_t own = request.headers.size();
   for (bool again = true;; again = false) {
     const Secret token = auth_->token();
@@ -214,7 +222,7 @@ HttpAnswer RestSession::send(const RestCall& call) {
       throw CommitStateUnknown(message + "; it may be done nevertheless: look");
     }
     const bool refused = answer.status == 401 || answer.status == 419;
-    if (!refused || !again || !auth_->renew(token)) return answer;
+    if (!refused || !again || answer.left_open || !auth_->renew(token)) return answer;
   }
 }
 
@@ -242,6 +250,8 @@ void RestSession::fail(const RestCall& call, const HttpAnswer& answer) {
       status, type.empty() ? "" : ", ", type));
   const bool about_table = !call.about.name.empty();
 
+  // Servers keep no 5xx under a request's key: what they answer to its repetition may be about what the first one did.
+  if (answer.left_open) throw CommitStateUnknown(message + "; an earlier try got no answer and may be done: look");
   if (status == 401 || status == 419) throw Unauthorized(message);
   if (status == 403) throw Forbidden(message);
   if (status == 405 || status == 406 || status == 501) throw NotSupported(message);

@@ -2,6 +2,7 @@
 // catalog/.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <set>
@@ -37,7 +38,7 @@ class RestSession {
 
   // A successful answer, or 304. Throws what its status and the server's words mean for a call like this, naming what
   // it is about: CommitStateUnknown if it may be done and no clear answer came, NotSupported if the server does not
-  // offer it.
+  // offer it. What changes something is sent again after a lost answer only to servers that take idempotency keys.
   HttpAnswer call(const RestCall& call);
 
   // As `call`, but false on 404.
@@ -64,7 +65,8 @@ class RestSession {
   std::unique_ptr<HttpClient> http_;
   std::unique_ptr<RestAuth> auth_;
   std::set<std::string, std::less<>> endpoints_;
-  std::string separator_ = "%1F";  // of levels, encoded
+  std::string separator_ = "%1F";                     // of levels, encoded
+  std::optional<std::chrono::seconds> key_lifetime_;  // of idempotency keys; nullopt: the server takes none
 };
 
 }  // namespace floe

@@ -413,27 +413,45 @@ HttpAnswer HttpClient::send_once(const HttpRequest& request) {
   return answer;
 }
 
-HttpAnswer HttpClient::send(const HttpRequest& request) {
+HttpAnswer HttpClient::send_until_clear(const HttpRequest& request, bool& left_open) {
   thread_local std::minstd_rand random{std::random_device{}()};
   milliseconds longest = options_.min_wait;
   for (int retry = 0;; ++retry) {
     if (StopScope::current().IsStopRequested()) throw Cancelled(printable_url(request.url) + ": stopped");
     std::optional<milliseconds> wait;
+    const auto may_repeat = [&](bool surely_not_done) {
+      const bool known = request.known_until && Clock::now() + wait.value_or(longest) < *request.known_until;
+      return request.repeatable || known || (surely_not_done && !left_open);
+    };
     try {
       HttpAnswer answer = send_once(request);
-      const bool gateway = answer.status == 502 || answer.status == 503 || answer.status == 504;
-      const bool again = answer.status == 429 || (gateway && request.repeatable);
       wait = retry_after(answer);
-      if (!again || retry >= options_.retries || wait.value_or(milliseconds(0)) > options_.max_retry_after) {
-        return answer;
-      }
+      const bool gateway = answer.status == 502 || answer.status == 503 || answer.status == 504;
+      const bool unclear = answer.status >= 500 && answer.status != 501;
+      const bool again = answer.status == 429 || gateway || (unclear && request.known_until);
+      const bool patient = retry < options_.retries && wait.value_or(milliseconds(0)) <= options_.max_retry_after;
+      if (!again || !patient || !may_repeat(answer.status == 429)) return answer;
+      left_open |= unclear && !request.repeatable;
     } catch (const Lost& lost) {
-      const bool again = lost.may_pass && (request.repeatable || !lost.may_be_done);
-      if (!again || retry >= options_.retries) throw HttpError(lost.what(), lost.may_be_done);
+      const bool again = lost.may_pass && retry < options_.retries && may_repeat(!lost.may_be_done);
+      left_open |= lost.may_be_done && !request.repeatable;
+      if (!again) throw HttpError(lost.what(), lost.may_be_done || left_open);
     }
     const int64_t most = longest.count();
     sleep(wait.value_or(milliseconds(std::uniform_int_distribution<int64_t>(most / 2, most)(random))));
     longest = std::min(2 * longest, options_.max_wait);
+  }
+}
+
+HttpAnswer HttpClient::send(const HttpRequest& request) {
+  bool left_open = false;
+  try {
+    HttpAnswer answer = send_until_clear(request, left_open);
+    answer.left_open = left_open;
+    return answer;
+  } catch (const Cancelled& error) {
+    if (left_open) throw HttpError(error.what(), true);
+    throw;
   }
 }
 

@@ -27,12 +27,16 @@ struct HttpRequest {
   std::string body;  // of a POST
   // Whether it does no harm to send it twice. Anything else is sent again only where the server surely did nothing.
   bool repeatable = true;
+  // Until when the server knows it again if it is sent again, by a key among the headers, and does it but once.
+  std::optional<std::chrono::steady_clock::time_point> known_until = {};
 };
 
 struct HttpAnswer {
   int status = 0;
   std::map<std::string, std::string> headers;  // by name in lower case
   std::string body;
+  // Whether an earlier sending of a request that is not repeatable may have been acted on and got no clear answer.
+  bool left_open = false;
 };
 
 // No answer came. The message names the server and the trouble.
@@ -66,7 +70,8 @@ HttpOptions http_options(const Properties& properties);
 // redirections are not followed.
 //
 // Where the server cannot be reached, and on 429, the request is sent again after a pause, as the server's Retry-After
-// says or longer each time. Repeatable requests are so also on a lost answer, 502, 503 and 504.
+// says or longer each time. Repeatable requests are so also on a lost answer, 502, 503 and 504; those that the server
+// knows again, as long as it does, on a lost answer and on every 5xx that leaves open whether it was done.
 //
 // A request ends within a fraction of a second when its thread's StopScope asks for it: Cancelled, or, if it was not
 // repeatable and is sent already, HttpError.
@@ -83,6 +88,7 @@ class HttpClient {
   class Connection;
   struct Pool;
   HttpAnswer send_once(const HttpRequest& request);
+  HttpAnswer send_until_clear(const HttpRequest& request, bool& left_open);
 
   HttpOptions options_;
   PerProcess<Pool> pool_;

@@ -115,6 +115,48 @@ TEST(Http, OthersAreSentOnce) {
   }
 }
 
+TEST(Http, WhatTheServerKnowsAgainIsSentAgainForAsLongAsItDoes) {
+  HttpRequest request{.method = "POST", .body = "{}", .repeatable = false};
+  const auto send = [&](const TestHttpServer& server) {
+    request.url = server.url();
+    return HttpClient(quick()).send(request);
+  };
+  const std::vector<TestAnswer> open = {{.status = 500},
+                                        {.status = 502},
+                                        {.delivery = TestAnswer::kNone},
+                                        {.body = "half", .delivery = TestAnswer::kCut}};
+  for (const TestAnswer& first : open) {
+    TestHttpServer server(in_turn({first, {.status = 409}}));
+    request.known_until = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+    EXPECT_EQ(send(server).status, 409);
+    EXPECT_EQ(server.requests().size(), 2);
+    TestHttpServer late(in_turn({first, {.status = 409}}));
+    request.known_until = std::chrono::steady_clock::now();
+    try {
+      EXPECT_GE(send(late).status, 500);
+    } catch (const HttpError& error) {
+      EXPECT_TRUE(error.may_be_done);
+    }
+    EXPECT_EQ(late.requests().size(), 1);
+  }
+}
+
+TEST(Http, WhetherAnEarlierTryLeftItOpenIsSaid) {
+  HttpRequest request{.method = "POST", .body = "{}", .repeatable = false};
+  request.known_until = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+  const auto left_open = [&](const std::vector<TestAnswer>& answers) {
+    TestHttpServer server(in_turn(answers));
+    request.url = server.url();
+    return HttpClient(quick()).send(request).left_open;
+  };
+  EXPECT_FALSE(left_open({{.status = 409}}));
+  EXPECT_FALSE(left_open({{.status = 429}, {.status = 409}}));
+  EXPECT_TRUE(left_open({{.status = 503}, {.status = 409}}));
+  EXPECT_TRUE(left_open({{.delivery = TestAnswer::kNone}, {.status = 429}, {.status = 409}}));
+  request.repeatable = true;
+  EXPECT_FALSE(left_open({{.status = 503}, {.status = 409}}));
+}
+
 // libcurl itself would send it again: a connection that was used before and closes without an answer looks stale to it.
 TEST(Http, Trap24ALostAnswerOnAReusedConnectionIsNotSentAgain) {
   TestHttpServer server([](const TestRequest& request) {
