@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from floe_core import IcebergTableManagerConfig, TableConfig, WriteConfig
-from tests.contract.golden import CONTRACTS, FOLDER, text
+from tests.contract.golden import CONTRACTS, FOLDER, models, text
 
 
 @pytest.mark.requirement("REQ-041")
@@ -21,6 +21,15 @@ def test_a_contract_does_not_change_unnoticed(contract: str) -> None:
     assert json.loads(text(contract)) == json.loads(said), (
         "the contract has changed: if that is meant, python -m tests.contract.golden writes it anew"
     )
+
+
+@pytest.mark.requirement("REQ-041")
+def test_schemas_of_models_are_for_people_who_write_no_python() -> None:
+    for name, schema in models().items():
+        assert schema["description"], name
+        assert ">>>" not in json.dumps(schema), name
+        for field, said in schema.get("properties", {}).items():
+            assert "description" in said or "$ref" in said, f"{name}.{field} says nothing of itself"
 
 
 @pytest.mark.requirement("REQ-041")

@@ -42,6 +42,9 @@ SCHEMA = TableSchema(fields=(ID,))
         ({"field_id": 1, "name": "a", "field_type": "int", "precision": 3}, "type int has no precision"),
         ({"field_id": 1, "name": "a", "field_type": "fixed"}, "length"),
         ({"field_id": 1, "name": "a", "field_type": "int", "nullable": True}, "nullable"),
+        ({"field_id": 1, "name": "a", "field_type": "variant"}, "there can be no variant columns: PyIceberg"),
+        ({"field_id": 1, "name": "a", "field_type": "geometry", "crs": "EPSG:1, x"}, "has to be: Such as EPSG:3857"),
+        ({"field_id": 1, "name": "a", "field_type": "geography", "algorithm": "flat"}, "'vincenty', .* or 'karney'"),
     ],
 )
 def test_columns_that_cannot_be(arguments: dict[str, Any], said: str) -> None:
@@ -59,9 +62,9 @@ def test_column_ids_and_names_must_differ() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"transform": "bucket"}, "num_buckets"),
+        ({"transform": "bucket"}, "partition field p: transform bucket needs num_buckets"),
         ({"transform": "truncate"}, "width"),
-        ({"transform": "identity", "width": 3}, "width"),
+        ({"transform": "identity", "width": 3}, "transform identity has no width; leave it out"),
         ({"transform": "month", "partition_field_id": 999}, "partition_field_id"),
         ({"transform": "week"}, "transform"),
     ],
@@ -172,6 +175,40 @@ def test_a_partition_and_an_order_may_be_of_a_field_within_a_column() -> None:
         TableConfig.model_validate({**table, "sort_order": order})
 
 
+@pytest.mark.parametrize(
+    ("model", "arguments", "said"),
+    [
+        (
+            TableConfig,
+            {"table_name": "a-b"},
+            r"table_name\n.*has to be: A letter, then letters, digits and underscores",
+        ),
+        (TableConfig, {"table_name": "t\n"}, r"table_name\n.*has to be: A letter"),
+        (TableConfig, {"namespace": "a..b"}, r"namespace\n.*has to be: Levels of letters"),
+        (SchemaField, {"name": "a.b"}, r"name\n.*has to be: Any text without dots"),
+    ],
+)
+def test_names_that_cannot_be_are_told_in_words_what_they_have_to_be(
+    model: Any, arguments: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(ValidationError, match=said):
+        model.model_validate(arguments)
+
+
+def test_one_wrong_column_does_not_mean_that_there_are_none() -> None:
+    with pytest.raises(ValidationError) as caught:
+        TableSchema.model_validate({"fields": [{"field_id": 1, "name": "a", "field_type": "text"}]})
+    assert [error["loc"] for error in caught.value.errors()] == [("fields", 0, "field_type")]
+    with pytest.raises(ValidationError, match="give at least one"):
+        TableSchema(fields=())
+
+
+@pytest.mark.parametrize("changes", [5, "x", SchemaChange(change_type="delete_column", source_column="a")])
+def test_changes_that_are_no_list_of_changes(changes: Any) -> None:
+    with pytest.raises(ValueError, match="a list of SchemaChange, not a"):
+        SchemaEvolution.of(changes)
+
+
 def test_namespaces_have_levels() -> None:
     table = TableConfig(namespace="raw.eu", table_name="t", table_schema=SCHEMA)
     assert table.identifier == "raw.eu.t"
@@ -258,6 +295,10 @@ def test_a_catalogs_secrets_are_not_printed(monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(ValidationError, match="token") as caught:
         CatalogConfig.model_validate({"uri": 5, "token": ["geheim"]})
     assert "geheim" not in str(caught.value)
+    assert [error["loc"] for error in caught.value.errors()] == [("uri", "text"), ("token", "text")]
+    with pytest.raises(ValidationError, match="by env or by file: give one of them") as caught:
+        CatalogConfig.model_validate({"token": {"env": "A", "file": "b"}})
+    assert [error["loc"] for error in caught.value.errors()] == [("token", "reference")]
     assert config.to_pyiceberg_properties() == {
         "type": "rest",
         "uri": "https://polaris",
@@ -307,6 +348,27 @@ def test_a_table_in_a_file(tmp_path: Path) -> None:
         ("carrier", 1, 1001),
     ]
     assert TableConfig.model_validate_json(table.model_dump_json()) == table
+
+
+@pytest.mark.requirement("REQ-043")
+def test_a_file_says_what_a_person_would_write() -> None:
+    table = TableConfig.from_yaml(
+        """
+        namespace: ns
+        table_name: orders
+        schema:
+          fields:
+            - {name: id, field_type: long}
+            - {name: placed, field_type: struct, fields: [{name: day, field_type: date}]}
+        partition_spec:
+          fields:
+            - {source_column: placed.day, transform: month}
+        properties: {format-version: 3, write.object-storage.enabled: true, owner: ops}
+        """
+    )
+    assert table.properties == {"format-version": "3", "write.object-storage.enabled": "true", "owner": "ops"}
+    assert table.partition_spec is not None
+    assert [(field.name, field.source_field_id) for field in table.partition_spec.fields] == [("placed_day_month", 3)]
 
 
 @pytest.mark.requirement("REQ-043")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -188,6 +189,46 @@ def test_dbt_gets_what_duckdb_reads_with() -> None:
     assert GCSStoragePlugin(GCSStorageConfig(bucket="lake")).get_dbt_profile_config()["secrets"][0]["type"] == "gcs"
 
 
+@pytest.mark.requirement("REQ-044")
+@pytest.mark.requirement("REQ-045")
+def test_without_keys_nobody_is_asked_for_any(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In AWS there may be none: a machine's role is a way in."""
+    store = S3StoragePlugin(S3StorageConfig(bucket="lake"))
+    profile = store.get_dbt_profile_config()
+    assert profile["extensions"] == ["httpfs", "aws"]
+    (secret,) = profile["secrets"]
+    assert secret["provider"] == "credential_chain"
+    assert "env" not in json.dumps([profile, store.get_dagster_io_manager_config()])
+    role = "arn:aws:iam::1:role/lake"
+    store = S3StoragePlugin(S3StorageConfig(bucket="lake", role_arn=role))
+    (secret,) = store.get_dbt_profile_config()["secrets"]
+    assert (secret["chain"], secret["assume_role_arn"]) == ("sts", role)
+    assert store.get_dagster_io_manager_config()["storage_options"]["s3.role-arn"] == role
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "me")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "geheim")
+    assert "s3.access-key-id" not in store.get_pyiceberg_catalog_config(), "the role is assumed by who has the keys"
+
+
+@pytest.mark.requirement("REQ-045")
+def test_dagster_is_told_all_that_a_catalog_is() -> None:
+    """Of secrets where they are, and of what is no secret everything."""
+    keys = {"access_key_id": {"env": "KEY"}, "secret_access_key": {"env": "SECRET"}, "session_token": {"env": "TOKEN"}}
+    stores: list[Any] = [
+        S3StoragePlugin(S3StorageConfig.model_validate({"bucket": "lake", **keys})),
+        minio("http://minio:9000"),
+        GCSStoragePlugin(GCSStorageConfig(bucket="lake", token=SecretStr("t"), token_expires_at_ms=5)),
+        AzureBlobStoragePlugin(AzureBlobStorageConfig(account_name="floe", container="lake", sas_token=SecretStr("t"))),
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("KEY", "SECRET", "TOKEN"):
+            patch.setenv(name, name)
+        for store in stores:
+            whole = store.get_pyiceberg_catalog_config()
+            told = store.get_dagster_io_manager_config()["storage_options"]
+            assert set(whole) - set(told) <= {"py-io-impl"}
+            assert {key: value for key, value in told.items() if isinstance(value, str)}.items() <= whole.items()
+
+
 def duckdb_as_dbt_says(profile: dict[str, Any], environment: dict[str, str]) -> duckdb.DuckDBPyConnection:
     """DuckDB with the extensions and secrets of a profile, as dbt-duckdb makes them of it."""
     connection = duckdb.connect(config={"autoinstall_known_extensions": False})
@@ -286,6 +327,12 @@ def test_keys_come_from_the_environment_all_together(monkeypatch: pytest.MonkeyP
         (S3StorageConfig, {"bucket": "lake", "endpoint": "minio:9000"}, "endpoint"),
         (S3StorageConfig, {"bucket": "lake", "endpoint": "http://me:geheim@minio:9000"}, "endpoint"),
         (S3StorageConfig, {"bucket": "lake", "access_key_id": "me"}, "need each other"),
+        (S3StorageConfig, {"bucket": "lake", "session_token": "geheim"}, "session_token belongs to"),
+        (
+            S3StorageConfig,
+            {"bucket": "lake", "access_key_id": "me", "secret_access_key": "geheim", "role_arn": "arn:x"},
+            "role_arn is assumed with the credentials of the environment",
+        ),
         (S3StorageConfig, {"bucket": "lake", "prefix": "/warehouse/"}, "prefix"),
         (S3StorageConfig, {"bucket": "lake", "prefix": "a/../b", "keys": 1}, "keys"),
         (MinIOStorageConfig, {"bucket": "lake"}, "endpoint"),

@@ -8,7 +8,7 @@ from typing import Self
 
 from pydantic import AliasChoices, Field, model_validator
 
-from floe_core.models.base import ColumnName, Model
+from floe_core.models.base import ColumnName, Model, Some
 from floe_core.models.schema import FieldType, SchemaField
 
 
@@ -55,8 +55,8 @@ class SchemaChange(Model):
 
     change_type: SchemaChangeType
     field: SchemaField | None = Field(default=None, description="The column to add. The table gives it an id.")
-    parent_path: tuple[str, ...] | None = Field(
-        default=None, min_length=1, description="The struct that the column to add goes into. None: the table itself."
+    parent_path: Some[str] | None = Field(
+        default=None, description="The struct that the column to add goes into. None: the table itself."
     )
     source_column: str | None = Field(
         default=None,
@@ -64,7 +64,7 @@ class SchemaChange(Model):
         validation_alias=AliasChoices("source_column", "old_name", "column_name"),
         description="The column to change.",
     )
-    new_name: ColumnName | None = None
+    new_name: ColumnName | None = Field(default=None, description="What the column is called from then on.")
     target_type: FieldType | None = Field(
         default=None,
         validation_alias=AliasChoices("target_type", "new_type"),
@@ -73,7 +73,7 @@ class SchemaChange(Model):
     )
     target_precision: int | None = Field(default=None, ge=1, le=38, description="Of a decimal: all its digits.")
     target_scale: int | None = Field(default=None, ge=0, le=38, description="Of a decimal: as it was.")
-    new_doc: str | None = Field(default=None, max_length=1000)
+    new_doc: str | None = Field(default=None, max_length=1000, description="The column's comment from then on.")
 
     @model_validator(mode="after")
     def _has_what_the_change_needs(self) -> Self:
@@ -98,7 +98,7 @@ class SchemaChange(Model):
 class SchemaEvolution(Model):
     """Changes of a table's columns that become one commit, all or none of them."""
 
-    changes: tuple[SchemaChange, ...] = Field(min_length=1)
+    changes: Some[SchemaChange] = Field(description="Each names its column as it was before all of them.")
     allow_incompatible_changes: bool = Field(
         default=False,
         description="Whether columns may be deleted, and required ones added to rows that have no value for them.",
@@ -106,5 +106,13 @@ class SchemaEvolution(Model):
 
     @classmethod
     def of(cls, changes: SchemaEvolution | Iterable[SchemaChange]) -> SchemaEvolution:
-        """The changes, of which none may be incompatible unless they say so themselves."""
-        return changes if isinstance(changes, SchemaEvolution) else cls(changes=tuple(changes))
+        """The changes, of which none may be incompatible unless they say so themselves.
+
+        Raises:
+            ValueError: They are something else.
+        """
+        if isinstance(changes, SchemaEvolution):
+            return changes
+        if isinstance(changes, (SchemaChange, str)) or not isinstance(changes, Iterable):
+            raise ValueError(f"changes are a SchemaEvolution or a list of SchemaChange, not a {type(changes).__name__}")
+        return cls(changes=tuple(changes))

@@ -41,10 +41,16 @@ class IcebergTableManagerConfig(ModelWithSecrets):
     MAX_TTL_HOURS: ClassVar[int] = 8760
     MAX_SNAPSHOTS: ClassVar[int] = 100
 
-    max_commit_retries: int = Field(default=3, ge=1, le=10)
-    retry_base_delay_seconds: float = Field(default=1.0, ge=0.1, le=30)
-    default_retention_days: int = Field(default=7, ge=1, le=365)
-    min_snapshots_to_keep: int = Field(default=10, ge=1, le=100)
+    max_commit_retries: int = Field(default=3, ge=1, le=10, description="How often a commit is tried again.")
+    retry_base_delay_seconds: float = Field(
+        default=1.0, ge=0.1, le=30, description="Before the first retry; then twice that."
+    )
+    default_retention_days: int = Field(
+        default=7, ge=1, le=365, description="How old a snapshot has to be for an expiry."
+    )
+    min_snapshots_to_keep: int = Field(
+        default=10, ge=1, le=100, description="How many of each branch's snapshots an expiry keeps, however old."
+    )
     default_commit_strategy: CommitStrategy = Field(
         default=CommitStrategy.FAST_APPEND, description="Of writes whose WriteConfig does not say."
     )

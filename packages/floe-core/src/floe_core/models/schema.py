@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from floe_core.models.base import ColumnName, Model, repeated
+from floe_core.models.base import ColumnName, Model, Pattern, Some, repeated
 
 if TYPE_CHECKING:
     import pyiceberg.partitioning
@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 FIRST_PARTITION_FIELD_ID = 1000
 
 FieldId = Annotated[int, Field(ge=1, description="Unique in the table, among the fields of columns, too.")]
+ReferenceSystem = Annotated[
+    str,
+    Pattern(r"^[^\s,()'\"]+$", "Such as EPSG:3857: a text without blanks, commas, quotes and parentheses."),
+]
+EdgeAlgorithm = Literal["spherical", "vincenty", "thomas", "andoyer", "karney"]
+"""How edges run between the points of a geography."""
 
 
 class FieldType(StrEnum):
@@ -89,14 +95,21 @@ class ElementField(Model):
     precision: int | None = Field(default=None, ge=1, le=38, description="Of a decimal: all its digits.")
     scale: int | None = Field(default=None, ge=0, le=38, description="Of a decimal: its digits after the point.")
     length: int | None = Field(default=None, ge=1, description="Of a fixed: its bytes.")
-    crs: str | None = Field(default=None, min_length=1, description="Of a geometry or geography. None: OGC:CRS84.")
-    algorithm: str | None = Field(
-        default=None, min_length=1, description="Of a geography: how edges run between points. None: spherical."
+    crs: ReferenceSystem | None = Field(default=None, description="Of a geometry or geography. None: OGC:CRS84.")
+    algorithm: EdgeAlgorithm | None = Field(
+        default=None, description="Of a geography: how edges run between points. None: spherical."
     )
-    fields: tuple[SchemaField, ...] | None = Field(default=None, min_length=1, description="Of a struct.")
+    fields: Some[SchemaField] | None = Field(default=None, description="Of a struct.")
     element: ElementField | None = Field(default=None, description="Of a list.")
     key: ElementField | None = Field(default=None, description="Of a map. Keys are never null.")
     value: ElementField | None = Field(default=None, description="Of a map.")
+
+    @field_validator("field_type", mode="before")
+    @classmethod
+    def _is_a_type_of_pyicebergs(cls, field_type: Any) -> Any:
+        if field_type == "variant":
+            raise ValueError("there can be no variant columns: PyIceberg, whose schemas tables have, lacks that type")
+        return field_type
 
     @model_validator(mode="after")
     def _parameters_fit_the_type(self) -> Self:
@@ -157,7 +170,7 @@ class TableSchema(Model):
     'carrier'
     """
 
-    fields: tuple[SchemaField, ...] = Field(min_length=1)
+    fields: Some[SchemaField] = Field(description="The columns, in their order.")
     identifier_fields: tuple[str, ...] = Field(
         default=(), description="The columns that identify a row, by full name: what an upsert joins on by default."
     )
@@ -206,10 +219,13 @@ class _Transformed(Model):
     width: int | None = Field(default=None, ge=1, description="Of a truncate.")
 
     def _check_parameters(self, what: str, transform: PartitionTransform) -> None:
-        if (self.num_buckets is not None) != (transform is PartitionTransform.BUCKET):
-            raise ValueError(f"{what}: a bucket, and nothing else, has num_buckets")
-        if (self.width is not None) != (transform is PartitionTransform.TRUNCATE):
-            raise ValueError(f"{what}: a truncate, and nothing else, has a width")
+        parameters = {"num_buckets": PartitionTransform.BUCKET, "width": PartitionTransform.TRUNCATE}
+        for name, owner in parameters.items():
+            given = getattr(self, name) is not None
+            if transform is owner and not given:
+                raise ValueError(f"{what}: transform {transform} needs {name}")
+            if transform is not owner and given:
+                raise ValueError(f"{what}: transform {transform} has no {name}; leave it out")
 
 
 class PartitionField(_Transformed):
@@ -228,7 +244,7 @@ class PartitionField(_Transformed):
 class PartitionSpec(Model):
     """What a table's rows are grouped by. No fields: they are not."""
 
-    fields: tuple[PartitionField, ...] = ()
+    fields: tuple[PartitionField, ...] = Field(default=(), description="The values, in their order.")
 
     @model_validator(mode="after")
     def _ids_and_names_are_unique(self) -> Self:
@@ -281,7 +297,7 @@ class SortOrder(Model):
     <SortDirection.DESC: 'desc'>
     """
 
-    fields: tuple[SortField, ...] = ()
+    fields: tuple[SortField, ...] = Field(default=(), description="The values, the first of which counts most.")
 
     def to_pyiceberg_sort_order(self) -> pyiceberg.table.sorting.SortOrder:
         """The same fields as PyIceberg has them; needs floe-iceberg."""

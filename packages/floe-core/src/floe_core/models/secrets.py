@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Any, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Discriminator, Field, SecretStr, Tag, model_validator
 
 from floe_core.models.base import ModelWithSecrets
 
@@ -28,7 +29,14 @@ class SecretReference(ModelWithSecrets):
         return self
 
 
-Secret = SecretStr | SecretReference
+def _kind(value: Any) -> str:
+    return "reference" if isinstance(value, (Mapping, SecretReference)) else "text"
+
+
+Secret = Annotated[
+    Annotated[SecretStr, Tag("text")] | Annotated[SecretReference, Tag("reference")],
+    Discriminator(_kind),  # so that an error is about the one of both that is meant
+]
 """A secret itself, or where it is: ``{"env": "NAME"}`` or ``{"file": "/run/secrets/name"}``."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from os import PathLike
 from pathlib import Path
 from typing import Any, Self
@@ -64,8 +65,9 @@ class TableConfig(Model):
         """A table that a YAML file describes, or a text of YAML.
 
         The keys are those of the models. What a person would not write may be left out: ids of columns and partition
-        fields are then numbered, ``source_column`` names a column instead of ``source_field_id``, and a partition field
-        gets the name of its column and transform.
+        fields are then numbered, ``source_column`` names a column, or a field within one (``address.city``), instead of
+        ``source_field_id``, and a partition field gets the name of its column and transform. Properties may be numbers
+        and truth values, without quotes.
 
         >>> table = TableConfig.from_yaml('''
         ... namespace: flights
@@ -122,6 +124,8 @@ def _inner(field: Any) -> list[Any]:
 
 def _completed(document: dict[str, Any]) -> dict[str, Any]:
     """The document with what a person leaves out. What is wrong in it is left for the models to say."""
+    if isinstance(properties := document.get("properties"), dict):
+        document["properties"] = {key: _as_property(value) for key, value in properties.items()}
     schema = document.get("table_schema", document.get("schema"))
     columns = schema.get("fields") if isinstance(schema, dict) else None
     if not isinstance(columns, list):
@@ -130,7 +134,7 @@ def _completed(document: dict[str, Any]) -> dict[str, Any]:
     if not any("field_id" in field for field in fields):
         for number, field in enumerate(fields, 1):
             field["field_id"] = number
-    ids = {column.get("name"): column.get("field_id") for column in columns if isinstance(column, dict)}
+    ids = {name: field.get("field_id") for name, field in _named(columns)}
     for key in ("partition_spec", "sort_order"):
         spec = document.get(key)
         listed = spec.get("fields") if isinstance(spec, dict) else None
@@ -138,6 +142,21 @@ def _completed(document: dict[str, Any]) -> dict[str, Any]:
             if isinstance(field, dict):
                 _complete(field, key, position, ids)
     return document
+
+
+def _as_property(value: Any) -> Any:
+    """``3`` and ``true`` as properties have them, which are texts."""
+    return str(value).lower() if isinstance(value, (bool, int)) else value
+
+
+def _named(columns: list[Any], parents: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Columns, and the fields of structs within them, by full name."""
+    for column in columns:
+        if isinstance(column, dict):
+            name = f"{parents}{column.get('name')}"
+            yield name, column
+            inner = column.get("fields")
+            yield from _named(inner if isinstance(inner, list) else [], f"{name}.")
 
 
 def _with_children(field: Any) -> list[dict[str, Any]]:
@@ -158,4 +177,5 @@ def _complete(field: dict[str, Any], key: str, position: int, ids: dict[Any, Any
         field.setdefault("partition_field_id", FIRST_PARTITION_FIELD_ID + position)
         transform = field.get("transform")
         if column is not None:
-            field.setdefault("name", str(column) if transform == "identity" else f"{column}_{transform}")
+            name = str(column).replace(".", "_")  # partition fields have no dots
+            field.setdefault("name", name if transform == "identity" else f"{name}_{transform}")

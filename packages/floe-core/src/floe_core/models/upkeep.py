@@ -7,7 +7,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from floe_core.models.base import Model
+from floe_core.models.base import Model, Some
 
 DEFAULT_TARGET_FILE_SIZE_BYTES = 128 << 20
 _DAY_MS = 86_400_000
@@ -28,14 +28,20 @@ class CompactionStrategy(Model):
     """
 
     strategy_type: CompactionStrategyType = CompactionStrategyType.BIN_PACK
-    target_file_size_bytes: int = Field(default=DEFAULT_TARGET_FILE_SIZE_BYTES, ge=1 << 20, le=1 << 30)
-    sort_columns: tuple[str, ...] | None = Field(default=None, min_length=1, description="Of a sort, by full name.")
-    max_concurrent_file_group_rewrites: int = Field(default=5, ge=1, le=100)
+    target_file_size_bytes: int = Field(
+        default=DEFAULT_TARGET_FILE_SIZE_BYTES, ge=1 << 20, le=1 << 30, description="Of the files to be written."
+    )
+    sort_columns: Some[str] | None = Field(default=None, description="Of a sort, by full name.")
+    max_concurrent_file_group_rewrites: int = Field(
+        default=5, ge=1, le=100, description="How many groups of files are rewritten at once."
+    )
 
     @model_validator(mode="after")
     def _sorts_by_something(self) -> Self:
-        if (self.sort_columns is not None) != (self.strategy_type is CompactionStrategyType.SORT):
-            raise ValueError("sort, and nothing else, has sort_columns")
+        if self.strategy_type is CompactionStrategyType.SORT and self.sort_columns is None:
+            raise ValueError("a sort needs sort_columns, the columns to sort by")
+        if self.strategy_type is not CompactionStrategyType.SORT and self.sort_columns is not None:
+            raise ValueError(f"{self.strategy_type} has no sort_columns: set strategy_type to sort, or leave them out")
         return self
 
 

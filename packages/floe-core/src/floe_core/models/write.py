@@ -8,7 +8,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import AliasChoices, BeforeValidator, Field, model_validator
 
-from floe_core.models.base import Model
+from floe_core.models.base import Model, Some
 
 
 class WriteMode(StrEnum):
@@ -58,9 +58,7 @@ class WriteConfig(Model):
         min_length=1,
         description="Of an overwrite: the rows that leave, such as day = '2013-01-01'. None: all.",
     )
-    join_columns: tuple[str, ...] | None = Field(
-        default=None, min_length=1, description="Of an upsert: the key, by full name."
-    )
+    join_columns: Some[str] | None = Field(default=None, description="Of an upsert: the key, by full name.")
     snapshot_properties: dict[str, str] = Field(default_factory=dict, description="What to note beside the change.")
     branch: str = Field(default="main", min_length=1, description="The branch to write to; made if it is not there.")
 
@@ -90,15 +88,19 @@ class SnapshotInfo(Model):
     2
     """
 
-    snapshot_id: int
+    snapshot_id: int = Field(description="What the table knows it by.")
     timestamp_ms: Annotated[int, BeforeValidator(_milliseconds)] = Field(
         ge=0,
         validation_alias=AliasChoices("timestamp_ms", "timestamp"),
         description="When it was committed, as Unix time in milliseconds, or as a time with a time zone.",
     )
     operation: OperationType
-    summary: dict[str, str] = Field(default_factory=dict)
-    parent_id: int | None = Field(default=None, validation_alias=AliasChoices("parent_id", "parent_snapshot_id"))
+    summary: dict[str, str] = Field(default_factory=dict, description="What was noted beside the change, and counts.")
+    parent_id: int | None = Field(
+        default=None,
+        validation_alias=AliasChoices("parent_id", "parent_snapshot_id"),
+        description="The snapshot that it was made of.",
+    )
 
     @property
     def timestamp(self) -> dt.datetime:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 from pyiceberg.io import PY_IO_IMPL
 
 from floe_core.models import Secret
+from floe_core.models.base import Pattern
 from floe_iceberg.stores.base import Address, ObjectStore, StoreConfig, dagster, dbt, variable
 
 _KEY, _SAS, _CONNECTION = "AZURE_STORAGE_KEY", "AZURE_STORAGE_SAS_TOKEN", "AZURE_STORAGE_CONNECTION_STRING"
@@ -21,15 +22,15 @@ class AzureBlobStorageConfig(StoreConfig):
     credentials, such as a managed identity.
     """
 
-    account_name: str = Field(pattern=r"^[a-z0-9]{3,24}$", description="3 to 24 small letters and digits.")
-    container: str = Field(
-        pattern=r"^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$", description="3 to 63 small letters, digits and hyphens."
-    )
-    account_key: Secret | None = None
-    sas_token: Secret | None = None
-    tenant_id: str | None = Field(default=None, min_length=1)
-    client_id: str | None = Field(default=None, min_length=1)
-    client_secret: Secret | None = None
+    account_name: Annotated[str, Pattern(r"^[a-z0-9]{3,24}$", "3 to 24 small letters and digits.")]
+    container: Annotated[
+        str, Pattern(r"^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$", "3 to 63 small letters, digits and hyphens.")
+    ]
+    account_key: Secret | None = Field(default=None, description="Of the account: one of the ways in.")
+    sas_token: Secret | None = Field(default=None, description="Of the account or container: another way in.")
+    tenant_id: str | None = Field(default=None, min_length=1, description="Of the client.")
+    client_id: str | None = Field(default=None, min_length=1, description="The client, such as a service principal.")
+    client_secret: Secret | None = Field(default=None, description="The client's: a third way in.")
     endpoint: Address | None = Field(default=None, description="Of an emulator. None: Azure's.")
 
     @model_validator(mode="after")

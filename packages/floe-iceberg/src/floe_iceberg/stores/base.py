@@ -12,7 +12,7 @@ from pyiceberg.io import FileIO
 from pyiceberg.io.pyarrow import PyArrowFileIO
 
 from floe_core.models import Secret, SecretReference, reveal
-from floe_core.models.base import ModelWithSecrets
+from floe_core.models.base import ModelWithSecrets, Pattern
 from floe_core.plugin_errors import PluginConfigurationError
 from floe_core.plugin_metadata import HealthState, HealthStatus
 from floe_core.plugins.lifecycle import DEFAULT_HEALTH_CHECK_TIMEOUT, timing, within
@@ -22,13 +22,13 @@ from floe_iceberg.secrets import without_secrets
 
 Prefix = Annotated[
     str,
-    Field(
-        pattern=r"^$|^[\w.=-]+(/[\w.=-]+)*$",
-        description="The folder of all tables, without slashes at its ends. Empty: the bucket itself.",
+    Pattern(
+        r"^$|^[\w.=-]+(/[\w.=-]+)*$",
+        "The folder of all tables, without slashes at its ends. Empty: the bucket itself.",
     ),
 ]
 Address = Annotated[
-    str, Field(pattern=r"^https?://[^\s/@]+/?$", description="http:// or https://, a host, and maybe a port.")
+    str, Pattern(r"^https?://[^\s/@]+/?$", "http:// or https://, a host, and maybe a port, without a password.")
 ]
 Seconds = Annotated[float, Field(gt=0, le=600, description="The most that validate_credentials may take.")]
 

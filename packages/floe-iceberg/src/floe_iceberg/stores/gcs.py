@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from floe_core.models import Secret
+from floe_core.models.base import Pattern
 from floe_iceberg.stores.base import Address, ObjectStore, StoreConfig, dagster, dbt, variable
 
 _CREDENTIALS, _TOKEN = "GOOGLE_APPLICATION_CREDENTIALS", "GCS_OAUTH2_TOKEN"
@@ -22,11 +23,14 @@ class GCSStorageConfig(StoreConfig):
     GOOGLE_APPLICATION_CREDENTIALS names, or that of the machine.
     """
 
-    bucket: str = Field(
-        pattern=r"^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$",
-        description="Small letters, digits, dots, hyphens and underscores.",
-    )
-    project_id: str | None = Field(default=None, min_length=1)
+    bucket: Annotated[
+        str,
+        Pattern(
+            r"^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$",
+            "3 to 222 small letters, digits, dots, hyphens and underscores.",
+        ),
+    ]
+    project_id: str | None = Field(default=None, min_length=1, description="The project that the bucket is in.")
     token: Secret | None = Field(default=None, description="An OAuth2 access token.")
     token_expires_at_ms: int | None = Field(default=None, ge=0, description="Unix time in ms. None: within the hour.")
     endpoint: Address | None = Field(default=None, description="Of an emulator. None: Google's.")
@@ -54,15 +58,18 @@ class GCSStoragePlugin(ObjectStore[GCSStorageConfig]):
         Raises:
             PluginConfigurationError: The plugin is not configured, or the token is not where it is said to be.
         """
+        token = self.config.token
+        return self._plain() | ({} if token is None else {"gcs.oauth2.token": self._reveal("token", token)})
+
+    def _plain(self) -> dict[str, str]:
         config = self.config
         properties = {}
         if config.project_id is not None:
             properties["gcs.project-id"] = config.project_id
         if config.endpoint is not None:
             properties["gcs.service.host"] = config.endpoint.rstrip("/")
-        if config.token is not None:
+        if config.token is not None:  # without which Arrow takes no token
             expires = config.token_expires_at_ms or int(time.time() * 1000) + _HOUR_MS
-            properties["gcs.oauth2.token"] = self._reveal("token", config.token)
             properties["gcs.oauth2.token-expires-at"] = str(expires)
         return properties
 
@@ -79,12 +86,6 @@ class GCSStoragePlugin(ObjectStore[GCSStorageConfig]):
 
     def get_dagster_io_manager_config(self) -> dict[str, Any]:
         """The warehouse, and PyIceberg's properties as ``storage_options``."""
-        config = self.config
-        options: dict[str, Any] = {}
-        if config.project_id is not None:
-            options["gcs.project-id"] = config.project_id
-        if config.endpoint is not None:
-            options["gcs.service.host"] = config.endpoint.rstrip("/")
-        if config.token is not None:
-            options["gcs.oauth2.token"] = dagster(variable(config.token, _TOKEN))
-        return {"warehouse": self.root, "storage_options": options}
+        token = self.config.token
+        named = {} if token is None else {"gcs.oauth2.token": dagster(variable(token, _TOKEN))}
+        return {"warehouse": self.root, "storage_options": {**self._plain(), **named}}

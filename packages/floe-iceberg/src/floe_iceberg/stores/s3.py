@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
 from floe_core.models import Secret
+from floe_core.models.base import Pattern
 from floe_iceberg.stores.base import Address, ObjectStore, StoreConfig, dagster, dbt, variable
 
 _KEY, _SECRET, _TOKEN = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"
@@ -17,23 +18,29 @@ _KEY, _SECRET, _TOKEN = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSI
 class S3StorageConfig(StoreConfig):
     """A bucket in S3. Without keys here or in the environment it is AWS's own ways to find credentials."""
 
-    bucket: str = Field(
-        pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", description="3 to 63 small letters, digits, dots and hyphens."
-    )
+    bucket: Annotated[
+        str, Pattern(r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", "3 to 63 small letters, digits, dots and hyphens.")
+    ]
     endpoint: Address | None = Field(default=None, description="None: AWS.")
-    region: str = Field(default="us-east-1", min_length=1)
+    region: str = Field(default="us-east-1", min_length=1, description="AWS's; a store of another kind takes any.")
     path_style_access: bool | None = Field(
         default=None, description="http://host/bucket rather than http://bucket.host. None: where there is an endpoint."
     )
     access_key_id: Secret | None = Field(default=None, description=f"None: that of {_KEY}.")
     secret_access_key: Secret | None = Field(default=None, description=f"None: that of {_SECRET}.")
     session_token: Secret | None = Field(default=None, description=f"None: that of {_TOKEN}.")
-    role_arn: str | None = Field(default=None, pattern=r"^arn:", description="A role to assume.")
+    role_arn: Annotated[str, Pattern(r"^arn:", "arn:... of a role to assume.")] | None = Field(
+        default=None, description="A role to assume with the credentials of the environment."
+    )
 
     @model_validator(mode="after")
-    def _keys_come_in_pairs(self) -> Self:
+    def _has_one_way_in(self) -> Self:
         if (self.access_key_id is None) != (self.secret_access_key is None):
             raise ValueError("access_key_id and secret_access_key need each other: give both, or neither")
+        if self.session_token is not None and self.access_key_id is None:
+            raise ValueError("session_token belongs to access_key_id and secret_access_key: give them, too")
+        if self.role_arn is not None and self.access_key_id is not None:
+            raise ValueError("role_arn is assumed with the credentials of the environment: leave access_key_id out")
         return self
 
     @property
@@ -68,6 +75,9 @@ class S3StoragePlugin(ObjectStore[S3StorageConfig]):
             PluginConfigurationError: The plugin is not configured, a secret is not where it is said to be, or a store
                 that is not AWS has no keys.
         """
+        return self._plain() | self._keys()
+
+    def _plain(self) -> dict[str, str]:
         config = self.config
         properties = {
             "s3.region": config.region,
@@ -78,7 +88,13 @@ class S3StoragePlugin(ObjectStore[S3StorageConfig]):
             properties["s3.endpoint"] = config.endpoint.rstrip("/")
         if config.role_arn is not None:
             properties["s3.role-arn"] = config.role_arn
-        return properties | self._keys()
+        return properties
+
+    @property
+    def _needs_keys(self) -> bool:
+        """Whether there have to be keys: AWS has other ways in, and a role is assumed with the environment's."""
+        config = self.config
+        return config.role_arn is None and (config.access_key_id is not None or config.endpoint is not None)
 
     def _keys(self) -> dict[str, str]:
         config = self.config
@@ -88,46 +104,49 @@ class S3StoragePlugin(ObjectStore[S3StorageConfig]):
             "s3.session-token": ("session_token", config.session_token, _TOKEN),
         }
         keys = {key: self._reveal(field, secret) for key, (field, secret, _) in given.items() if secret is not None}
-        if config.access_key_id is None:  # the environment's, all of them together
+        if config.access_key_id is None and config.role_arn is None:  # the environment's, all of them together
             keys |= {key: os.environ[name] for key, (_, _, name) in given.items() if os.environ.get(name)}
-        if config.endpoint is not None:
+        if self._needs_keys:
             for key, (field, _, name) in list(given.items())[:2]:
                 if key not in keys:
                     raise self._unusable(field, f"it is missing; set it, or the environment variable {name}")
         return keys
 
     def get_dbt_profile_config(self) -> dict[str, Any]:
-        """For the output of a dbt-duckdb profile: the extension and the secret by which DuckDB reads S3."""
+        """For the output of a dbt-duckdb profile: the extensions and the secret by which DuckDB reads S3."""
         config = self.config
         secret: dict[str, Any] = {
             "type": "s3",
             "name": "floe_s3",
             "region": config.region,
-            "key_id": dbt(variable(config.access_key_id, _KEY)),
-            "secret": dbt(variable(config.secret_access_key, _SECRET)),
             "scope": f"s3://{config.bucket}",
         }
+        extensions = ["httpfs"]
+        if self._needs_keys:
+            secret["key_id"] = dbt(variable(config.access_key_id, _KEY))
+            secret["secret"] = dbt(variable(config.secret_access_key, _SECRET))
+        else:
+            secret["provider"] = "credential_chain"
+            extensions.append("aws")
+        if config.role_arn is not None:
+            secret |= {"chain": "sts", "assume_role_arn": config.role_arn}
         if config.session_token is not None:
             secret["session_token"] = dbt(variable(config.session_token, _TOKEN))
         if config.endpoint is not None:
             address = urlsplit(config.endpoint)
             secret |= {"endpoint": address.netloc, "use_ssl": address.scheme == "https"}
         secret["url_style"] = "path" if config.uses_paths else "vhost"
-        return {"extensions": ["httpfs"], "secrets": [secret]}
+        return {"extensions": extensions, "secrets": [secret]}
 
     def get_dagster_io_manager_config(self) -> dict[str, Any]:
         """The warehouse, and PyIceberg's properties as ``storage_options``."""
         config = self.config
-        options: dict[str, Any] = {
-            "s3.region": config.region,
-            "s3.path-style-access": str(config.uses_paths).lower(),
-            "s3.access-key-id": dagster(variable(config.access_key_id, _KEY)),
-            "s3.secret-access-key": dagster(variable(config.secret_access_key, _SECRET)),
-        }
+        options: dict[str, Any] = dict(self._plain())
+        if self._needs_keys:
+            options["s3.access-key-id"] = dagster(variable(config.access_key_id, _KEY))
+            options["s3.secret-access-key"] = dagster(variable(config.secret_access_key, _SECRET))
         if config.session_token is not None:
             options["s3.session-token"] = dagster(variable(config.session_token, _TOKEN))
-        if config.endpoint is not None:
-            options["s3.endpoint"] = config.endpoint.rstrip("/")
         return {"warehouse": self.root, "storage_options": options}
 
     def _probe(self, properties: dict[str, str]) -> None:
@@ -135,15 +154,25 @@ class S3StoragePlugin(ObjectStore[S3StorageConfig]):
         super()._probe({"s3.connect-timeout": limit, "s3.request-timeout": limit, **properties})
 
 
+KubernetesName = Annotated[
+    str,
+    Pattern(
+        r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$", "A name of Kubernetes': small letters, digits, dots and hyphens."
+    ),
+]
+
+
 class MinIOStorageConfig(S3StorageConfig):
     """A bucket in MinIO, and how floe's chart hosts it."""
 
     endpoint: Address = Field(description="Such as http://minio:9000.")
-    kubernetes_secret: str = Field(
-        default="minio-credentials", min_length=1, description="The Kubernetes secret with root-user and root-password."
+    kubernetes_secret: KubernetesName = Field(
+        default="minio-credentials", description="The Kubernetes secret with root-user and root-password."
     )
-    persistence_size: str = Field(default="10Gi", pattern=r"^[1-9]\d*(Ki|Mi|Gi|Ti|Pi)$")
-    storage_class: str | None = Field(default=None, min_length=1, description="None: the cluster's default.")
+    persistence_size: Annotated[
+        str, Pattern(r"^[1-9][0-9]*(Ki|Mi|Gi|Ti|Pi)$", "A number and Ki, Mi, Gi, Ti or Pi, such as 10Gi.")
+    ] = "10Gi"
+    storage_class: KubernetesName | None = Field(default=None, description="None: the cluster's default.")
 
 
 class MinIOStoragePlugin(S3StoragePlugin):
