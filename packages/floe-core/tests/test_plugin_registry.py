@@ -19,6 +19,7 @@ from floe_core import (
     HealthStatus,
     MissingDependencyError,
     PluginConfigurationError,
+    PluginError,
     PluginIncompatibleError,
     PluginMetadata,
     PluginNotFoundError,
@@ -186,6 +187,21 @@ def test_each_field_of_a_configuration_that_is_wrong_is_named_and_no_value_is(in
     assert installed.configure(STORAGE, "plain", {}) is None
     with pytest.raises(PluginConfigurationError, match="uri: the plugin takes no configuration"):
         installed.configure(STORAGE, "plain", {"uri": "x"})
+    nothing: Any
+    for nothing in (None, ["uri"], "uri"):
+        with pytest.raises(PluginConfigurationError, match="is no mapping"):
+            installed.configure(CATALOG, "configurable", nothing)
+
+
+def test_what_is_no_type_and_what_is_no_plugin(installed: PluginRegistry) -> None:
+    text: Any = "STORAGE"
+    with pytest.raises(PluginError, match=r"'STORAGE' is no type of plugins; give one of PluginType"):
+        installed.get(text, "plain")
+    with pytest.raises(PluginError, match="is no type of plugins"):
+        installed.register(text, Plugin("x"))
+    stranger: Any = object()
+    with pytest.raises(PluginError, match="is no plugin"):
+        installed.register(STORAGE, stranger)
 
 
 def of(*plugins: tuple[PluginType, Plugin]) -> PluginRegistry:
@@ -270,6 +286,20 @@ def test_time_limits_hold_whatever_a_plugin_does(never: threading.Event) -> None
     assert health["STORAGE:a"].details["exception_type"] == "TimeoutError"
     assert health["STORAGE:b"].state is HealthState.HEALTHY
     assert health["STORAGE:b"].details["checked_at"]
+
+
+@pytest.mark.parametrize("limit", [0, -1, float("nan"), float("inf")])
+def test_a_time_limit_that_cannot_be_is_no_answer_of_a_plugin(limit: float) -> None:
+    registry = of((STORAGE, Plugin("a")))
+    calls: list[Callable[[], Any]] = [
+        lambda: registry.activate_plugin(STORAGE, "a", timeout=limit),
+        lambda: registry.activate_all(timeout=limit),
+        lambda: registry.health_check_all(timeout=limit),
+        lambda: registry.shutdown_all(timeout=limit),
+    ]
+    for call in calls:
+        with pytest.raises(ValueError, match="a time limit of"):
+            call()
 
 
 def test_a_health_check_that_raises_is_an_answer() -> None:

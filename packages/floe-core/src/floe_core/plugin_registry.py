@@ -32,6 +32,7 @@ from floe_core.plugins.lifecycle import (
     DEFAULT_HEALTH_CHECK_TIMEOUT,
     DEFAULT_LIFECYCLE_TIMEOUT,
     check_health,
+    check_limit,
     within,
 )
 from floe_core.plugins.loader import check_version, load
@@ -80,7 +81,11 @@ class PluginRegistry:
         Raises:
             DuplicatePluginError: There is one of that type and name.
             PluginIncompatibleError: It was written for another version of the contracts.
+            PluginError: It is no plugin, or that is no type.
         """
+        _check_type(plugin_type)
+        if not isinstance(plugin, PluginMetadata):
+            raise PluginError(f"a {type(plugin).__name__} is no plugin; it has to be a PluginMetadata")
         check_version(plugin.name, plugin)
         key = (plugin_type, plugin.name)
         with self._lock:
@@ -95,7 +100,9 @@ class PluginRegistry:
             PluginNotFoundError: There is none; the message lists those that there are.
             PluginStartupError: It cannot be made.
             PluginIncompatibleError: It was written for another version of the contracts.
+            PluginError: That is no type of plugins.
         """
+        _check_type(plugin_type)
         key = (plugin_type, name)
         with self._lock:
             if key not in self._loaded:
@@ -143,6 +150,9 @@ class PluginRegistry:
                 takes_none = [{"field": key, "message": "the plugin takes no configuration"} for key in config]
                 raise PluginConfigurationError(name, takes_none)
             return None
+        if not isinstance(config, Mapping):
+            told = {"field": "(all of it)", "message": f"a {type(config).__name__} is no mapping", "type": "dict_type"}
+            raise PluginConfigurationError(name, [told])
         try:
             model = schema.model_validate(dict(config))
         except ValidationError as error:
@@ -171,9 +181,11 @@ class PluginRegistry:
             PluginStartupError: It, or one that it depends on, did not start, or not in time; the cause says why.
             MissingDependencyError: It depends on one that is not there.
             CircularDependencyError: Plugins depend on each other in a circle.
+            ValueError: The time limit cannot be.
         """
+        limit = check_limit(DEFAULT_LIFECYCLE_TIMEOUT if timeout is None else timeout)
         plugin = self.get(plugin_type, name)
-        outcomes = self._start(self._with_dependencies({(plugin_type, name): plugin}), timeout)
+        outcomes = self._start(self._with_dependencies({(plugin_type, name): plugin}), limit)
         failed = outcomes[plugin_type, name]
         if failed is not None:
             raise failed
@@ -198,7 +210,9 @@ class PluginRegistry:
         Raises:
             MissingDependencyError: One depends on another that is not there.
             CircularDependencyError: Plugins depend on each other in a circle.
+            ValueError: The time limit cannot be.
         """
+        limit = check_limit(DEFAULT_LIFECYCLE_TIMEOUT if timeout is None else timeout)
         every = [(kind, name) for kind in PluginType for name in self._names(kind)]
         types = set(PluginType if plugin_types is None else plugin_types)
         wanted = [key for key in (every if plugins is None else plugins) if key[0] in types]
@@ -209,7 +223,7 @@ class PluginRegistry:
                 made[key] = self.get(*key)
             except PluginError as error:
                 outcomes[key] = error
-        outcomes |= self._start(self._with_dependencies(made), timeout)
+        outcomes |= self._start(self._with_dependencies(made), limit)
         return {_label(key): outcome for key, outcome in outcomes.items()}
 
     def _with_dependencies(self, wanted: Mapping[Key, PluginMetadata]) -> dict[Key, PluginMetadata]:
@@ -225,7 +239,7 @@ class PluginRegistry:
         keys = {id(plugin): key for key, plugin in all_of_them.items()}
         return {keys[id(plugin)]: plugin for plugin in in_order(list(all_of_them.values()))}
 
-    def _start(self, plugins: Mapping[Key, PluginMetadata], timeout: float | None) -> dict[Key, Exception | None]:
+    def _start(self, plugins: Mapping[Key, PluginMetadata], limit: float) -> dict[Key, Exception | None]:
         outcomes: dict[Key, Exception | None] = {}
         failed: set[str] = set()
         for key, plugin in plugins.items():
@@ -233,18 +247,18 @@ class PluginRegistry:
             outcomes[key] = (
                 PluginStartupError(*key, PluginError(f"it needs {', '.join(broken)}, which did not start"))
                 if broken
-                else self._start_one(key, plugin, timeout)
+                else self._start_one(key, plugin, limit)
             )
             if outcomes[key] is not None:
                 failed.add(plugin.name)
         return outcomes
 
-    def _start_one(self, key: Key, plugin: PluginMetadata, timeout: float | None) -> Exception | None:
+    def _start_one(self, key: Key, plugin: PluginMetadata, limit: float) -> Exception | None:
         with self._lock:
             if key in self._activated:
                 return None
         try:
-            within(DEFAULT_LIFECYCLE_TIMEOUT if timeout is None else timeout, plugin.startup)
+            within(limit, plugin.startup)
         except Exception as error:
             failure = PluginStartupError(*key, error)
             failure.__cause__ = error
@@ -258,7 +272,11 @@ class PluginRegistry:
 
         Returns:
             For each, by ``TYPE:name``, None or what went wrong.
+
+        Raises:
+            ValueError: The time limit cannot be.
         """
+        limit = check_limit(DEFAULT_LIFECYCLE_TIMEOUT if timeout is None else timeout)
         with self._lock:
             started = list(reversed(self._activated.items()))
             self._activated.clear()
@@ -266,7 +284,7 @@ class PluginRegistry:
         for key, plugin in started:
             outcomes[_label(key)] = None
             try:
-                within(DEFAULT_LIFECYCLE_TIMEOUT if timeout is None else timeout, plugin.shutdown)
+                within(limit, plugin.shutdown)
             except Exception as error:
                 outcomes[_label(key)] = error
         return outcomes
@@ -277,8 +295,11 @@ class PluginRegistry:
         Returns:
             For each, by ``TYPE:name``, its status; of one that raised or did not answer in time, UNHEALTHY with
             ``exception_type`` among its details.
+
+        Raises:
+            ValueError: The time limit cannot be.
         """
-        limit = DEFAULT_HEALTH_CHECK_TIMEOUT if timeout is None else timeout
+        limit = check_limit(DEFAULT_HEALTH_CHECK_TIMEOUT if timeout is None else timeout)
         with self._lock:
             loaded = dict(self._loaded)
         if not loaded:
@@ -319,10 +340,16 @@ def _reset_registry() -> None:
         _registry = None
 
 
+def _check_type(plugin_type: object) -> None:
+    if not isinstance(plugin_type, PluginType):
+        raise PluginError(f"{plugin_type!r} is no type of plugins; give one of PluginType, such as PluginType.STORAGE")
+
+
 def _label(key: Key) -> str:
     return f"{key[0].name}:{key[1]}"
 
 
 def _problem(error: Mapping[str, Any]) -> dict[str, str]:
     field = ".".join(str(part) for part in error["loc"])
-    return {"field": field or "(all of it)", "message": error["msg"], "type": error["type"]}
+    message = error["msg"].removeprefix("Value error, ")
+    return {"field": field or "(all of it)", "message": message, "type": error["type"]}

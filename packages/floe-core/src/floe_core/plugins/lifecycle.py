@@ -18,6 +18,17 @@ DEFAULT_HEALTH_CHECK_TIMEOUT = 5.0
 _T = TypeVar("_T")
 
 
+def check_limit(seconds: float) -> float:
+    """A time limit.
+
+    Raises:
+        ValueError: It is no positive number.
+    """
+    if not (seconds > 0 and math.isfinite(seconds)):
+        raise ValueError(f"a time limit of {seconds} s cannot be; it has to be a positive number")
+    return seconds
+
+
 def within(seconds: float, call: Callable[[], _T]) -> _T:
     """What a call returns or raises, if it ends in time.
 
@@ -30,8 +41,7 @@ def within(seconds: float, call: Callable[[], _T]) -> _T:
         TimeoutError: It did not end in time.
         ValueError: The limit is no positive number.
     """
-    if not (seconds > 0 and math.isfinite(seconds)):
-        raise ValueError(f"a time limit of {seconds} s cannot be; it has to be a positive number")
+    check_limit(seconds)
     outcome: list[_T] = []
     raised: list[BaseException] = []
     context = contextvars.copy_context()
