@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, Field
 from pyiceberg.catalog import Catalog
@@ -61,6 +61,8 @@ _RETRIES = "commit.retry.num-retries"
 _DEFAULT_RETRIES = "4"  # the engine's
 _OPENING = threading.Lock()
 _HEALTH_FILE = "floe-health-check"  # is never there; whoever is asked for it has to look
+
+_M = TypeVar("_M", bound=BaseModel)
 
 
 class IcebergStorageConfig(ModelWithSecrets):
@@ -217,6 +219,7 @@ class IcebergStoragePlugin(StoragePlugin):
             TableAlreadyExistsError: It is there, and ``if_not_exists`` is false.
             InvalidArgumentError: The schema, the partitioning or a property cannot be. Nothing was made.
         """
+        _check_model("config", config, TableConfig)
         registration = self._registered()
         made: list[str] = []
         try:
@@ -323,7 +326,7 @@ class IcebergStoragePlugin(StoragePlugin):
                 filter or a join column cannot be.
             CommitConflictError: Other writers were first, again and again, or contradict the change.
         """
-        config = config or WriteConfig()
+        config = WriteConfig() if config is None else _check_model("config", config, WriteConfig)
         floe_table = self._as_floe(table)
         attributes = {"write_mode": str(config.mode), "commit_strategy": str(config.commit_strategy)}
         with self._changing(floe_table, "write_data", config.branch, **attributes):
@@ -403,8 +406,9 @@ class IcebergStoragePlugin(StoragePlugin):
             ConflictFoundError: Another writer changed the schema meanwhile.
         """
         floe_table = self._as_floe(table)
-        evolution = SchemaEvolution.of(changes)
         name = floe_table._full_name
+        with as_ours(name):
+            evolution = SchemaEvolution.of(changes)
         with (
             operation("schema.evolve_schema", name, operation="evolve_schema", changes_count=len(evolution.changes)),
             as_ours(name),
@@ -554,6 +558,8 @@ class IcebergStoragePlugin(StoragePlugin):
         """
         floe_table = self._as_floe(table)
         name = floe_table._full_name
+        if strategy is not None:
+            _check_model("strategy", strategy, CompactionStrategy)
         with operation("compaction.compact_table", name, **_compaction_attributes(strategy)) as span, as_ours(name):
             done = execute_compaction(floe_table, strategy)
             span.set_attribute("files.rewritten", done.files_rewritten)
@@ -634,6 +640,16 @@ def _access(store: ObjectStorePlugin | None) -> dict[str, str]:
 def _look(io: Any, warehouse: str) -> None:
     """Ask a store for a file that is not there."""
     io.new_input(f"{warehouse.rstrip('/')}/{_HEALTH_FILE}").exists()
+
+
+def _check_model(argument: str, value: object, model: type[_M]) -> _M:
+    if not isinstance(value, model):
+        raise InvalidArgumentError(
+            f"{argument} is a {type(value).__name__}; it has to be a {model.__name__}, which "
+            f"{model.__name__}.model_validate makes of a dict",
+            argument,
+        )
+    return value
 
 
 def _has(plugin: object, *names: str) -> bool:

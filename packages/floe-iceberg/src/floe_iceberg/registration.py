@@ -146,6 +146,8 @@ class PluginRegistration:
         location: str | None,
         properties: Mapping[str, str],
     ) -> FloeTable:
+        if self.table_exists(identifier):  # which not every plugin refuses; and what fails below drops the table
+            raise ConflictError("table", identifier)
         self._plugin.create_table(identifier, json.loads(schema.model_dump_json()), location, dict(properties))
         try:
             table = self.load_table(identifier)

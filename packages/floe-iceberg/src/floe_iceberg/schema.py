@@ -71,7 +71,7 @@ from floe_core.models import (
     TableSchema,
 )
 from floe_iceberg.errors import IncompatibleSchemaChangeError, InvalidArgumentError
-from floe_iceberg.state import TableState
+from floe_iceberg.state import TableState, as_pyiceberg_reads
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -222,6 +222,8 @@ identifier_field_ids=[])
     if isinstance(schema, TableSchema):
         return to_pyiceberg_schema(schema)
     if isinstance(schema, type):
+        if not issubclass(schema, BaseModel):
+            raise InvalidArgumentError(f"class {schema.__name__} is no Pydantic model, so it has no columns")
         return schema_of_model(schema, int(format_version))
     if isinstance(schema, Mapping):
         try:
@@ -445,7 +447,8 @@ class FloeUpdateSchema(UpdateSchema):
     def set_default_value(self, path: Path, default_value: Any) -> FloeUpdateSchema:
         """Set what is written where nothing is given; rows that are there stay as they are."""
         name = _dotted(path)
-        field_type = Schema.model_validate_json(self._update.column_json(name)).fields[0].field_type
+        column = as_pyiceberg_reads(self._update.column_json(name))
+        field_type = Schema.model_validate_json(column).fields[0].field_type
         default = _default(default_value, field_type)
         text = "null"
         if default is not None and isinstance(field_type, PrimitiveType):
@@ -503,7 +506,7 @@ class FloeUpdateSchema(UpdateSchema):
         return self._apply()
 
     def _apply(self) -> Schema:
-        applied = Schema.model_validate_json(self._update.apply())
+        applied = Schema.model_validate_json(as_pyiceberg_reads(self._update.apply()))
         last = max(schema.schema_id for schema in self._transaction.table_metadata.schemas)
         return Schema(*applied.fields, schema_id=last + 1, identifier_field_ids=applied.identifier_field_ids)
 
@@ -697,7 +700,7 @@ def schema_history(state: TableState) -> list[SchemaVersion]:
 
     What snapshots and the log of metadata files tell is put together; of that log a few files are read for each change.
     """
-    metadata = json.loads(state.handle.metadata_json())
+    metadata = json.loads(as_pyiceberg_reads(state.handle.metadata_json()))
     schemas = {schema["schema-id"]: schema for schema in metadata["schemas"]}
     current = metadata["current-schema-id"]
     snapshots = metadata.get("snapshots") or []

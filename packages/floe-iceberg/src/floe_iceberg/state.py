@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Self
 
@@ -13,6 +14,8 @@ from pyiceberg.typedef import Identifier
 
 import floe_engine
 from floe_iceberg.foreign import CatalogCalls, commits_elsewhere, metadata_json, python_catalog, whole_json
+
+_GEO = re.compile(r'("(?:type|element|key|value)"\s*:\s*"geo(?:metry|graphy))\(([^"(),\']+?)(?:\s*,\s*(\w+))?\)"')
 
 
 class TableState:
@@ -108,7 +111,7 @@ class TableState:
         if self._metadata is None:
             handle = self.handle
             try:
-                self._metadata = TableMetadataUtil.parse_raw(handle.metadata_json())
+                self._metadata = TableMetadataUtil.parse_raw(as_pyiceberg_reads(handle.metadata_json()))
             except (ValidationError, ValueError) as error:
                 raise NotImplementedError(
                     f"{self.full_name}: PyIceberg cannot represent this table of format version "
@@ -142,6 +145,22 @@ class TableState:
             return TableState, (self.catalog, self.identifier, *arguments)
         json = self._handle.metadata_json()
         return _rebuild, (self.catalog, self.identifier, self.metadata_location, json, self.config)
+
+
+def as_pyiceberg_reads(json: str) -> str:
+    """The engine's JSON of schemas, with quotes around the parameters of geometry and geography.
+
+    The format has none, PyIceberg reads no others, and the engine reads both.
+
+    >>> print(as_pyiceberg_reads('{"type": "geography(EPSG:4326, vincenty)"}'))
+    {"type": "geography('EPSG:4326', 'vincenty')"}
+    """
+    return _GEO.sub(_quoted, json)
+
+
+def _quoted(found: re.Match[str]) -> str:
+    parameters = ", ".join(f"'{parameter}'" for parameter in found.groups()[1:] if parameter)
+    return f'{found[1]}({parameters})"'
 
 
 def engine_of(catalog: Catalog) -> floe_engine.Catalog:

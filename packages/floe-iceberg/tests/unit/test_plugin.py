@@ -31,6 +31,7 @@ from floe_core import (
     PluginConfigurationError,
     RetentionPolicy,
     RetryPolicy,
+    SchemaChange,
     TableConfig,
     WriteConfig,
 )
@@ -38,7 +39,7 @@ from floe_core.plugin_interfaces import StoragePlugin
 from floe_iceberg import errors
 from floe_iceberg.manager import IcebergTableManager
 from floe_iceberg.plugin import IcebergStorageConfig, IcebergStoragePlugin
-from floe_iceberg.schema import table_config
+from floe_iceberg.schema import of_pyiceberg_schema, table_config
 from floe_iceberg.stores import LocalStorageConfig, LocalStoragePlugin
 from floe_iceberg.table import FloeTable
 from testing.base_classes.storage import CONFIG, BaseStoragePluginTests, evolution, read, rows
@@ -214,6 +215,9 @@ def test_a_pydantic_class_is_a_table(tmp_path: Path) -> None:
     assert table.properties["owner"] == "ops"
     with pytest.raises(errors.InvalidArgumentError, match="namespace"):
         table_config("customers", Customer)
+    number: Any = int
+    with pytest.raises(errors.InvalidArgumentError, match="class int is no Pydantic model"):
+        table_config("ns.customers", number)
 
 
 @pytest.mark.requirement("REQ-043")
@@ -259,6 +263,50 @@ def test_types_of_format_version_3(tmp_path: Path) -> None:
     with pytest.raises(errors.IcebergError, match="at"):
         plugin.create_table(config.model_copy(update={"table_name": "v2", "properties": {}}))
     assert not plugin.table_exists("ns.v2")
+
+
+@pytest.mark.requirement("REQ-043")
+def test_places_in_any_reference_system(tmp_path: Path) -> None:
+    plugin = configured(tmp_path)
+    config = TableConfig.from_yaml(
+        """
+        namespace: ns
+        table_name: places
+        schema:
+          fields:
+            - {name: id, field_type: long}
+            - {name: here, field_type: geometry, crs: EPSG:3857}
+            - {name: there, field_type: geography, crs: EPSG:4326, algorithm: vincenty}
+            - {name: near, field_type: list, element: {field_type: geometry, crs: "srid:5"}}
+        properties: {format-version: 3}
+        """
+    )
+    table = plugin.create_table(config)
+    assert str(table.schema().find_type("here")) == "geometry('EPSG:3857')"
+    assert of_pyiceberg_schema(table.schema()).fields[1:3] == config.table_schema.fields[1:3]
+    point = bytes.fromhex("0101000000000000000000f03f0000000000000040")
+    table = plugin.append(table, pa.table({"id": [1], "here": [point], "there": [point], "near": [[point]]}))
+    more = {"field_id": 1, "name": "from", "field_type": "geometry", "crs": "EPSG:3857"}
+    plugin.evolve_schema(table, [SchemaChange.model_validate({"change_type": "add_column", "field": more})])
+    again = plugin.load_table("ns.places")
+    (row,) = plugin.read(again).to_arrow().to_pylist()
+    assert row == {"id": 1, "here": point, "there": point, "near": [point], "from": None}
+    assert [str(version.schema.find_type("here")) for version in again.schema_history()] == [
+        "geometry('EPSG:3857')"
+    ] * 2
+
+
+@pytest.mark.requirement("REQ-043")
+def test_a_catalog_plugin_that_does_not_refuse_a_table_that_is_there_does_not_lose_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalog = PlainCatalogPlugin(tmp_path, hidden=True)
+    plugin = IcebergStoragePlugin(catalog=catalog)
+    plugin.append(plugin.create_table(PARTITIONED), rows((1, "a"), (2, "b"), (3, None)))
+    monkeypatch.setattr(catalog, "create_table", lambda *_arguments: None)  # as if it had made it
+    with pytest.raises(errors.TableAlreadyExistsError, match=r"ns\.partitioned"):
+        plugin.create_table(PARTITIONED)
+    assert plugin.read(plugin.load_table("ns.partitioned")).count() == 3
 
 
 @pytest.mark.requirement("REQ-043")
@@ -366,6 +414,21 @@ def test_what_is_no_table(tmp_path: Path) -> None:
     for call in calls:
         with pytest.raises(errors.ValidationError, match="a str is no table; hand back what"):
             call("ns.t")
+
+
+def test_configurations_of_the_wrong_kind_are_named(tmp_path: Path) -> None:
+    plugin = configured(tmp_path)
+    table = plugin.create_table(CONFIG)
+    wrong: Any = {"mode": "append"}
+    with pytest.raises(errors.InvalidArgumentError, match="config is a dict; it has to be a TableConfig"):
+        plugin.create_table(wrong)
+    with pytest.raises(errors.InvalidArgumentError, match="config is a dict; it has to be a WriteConfig"):
+        plugin.write(table, rows((1, "a")), wrong)
+    with pytest.raises(errors.InvalidArgumentError, match="strategy is a dict; it has to be a CompactionStrategy"):
+        plugin.compact_table(table, wrong)
+    for changes in (5, ["x"]):
+        with pytest.raises(errors.InvalidArgumentError, match="SchemaChange"):
+            plugin.evolve_schema(table, changes)  # type: ignore[arg-type]
 
 
 # --- writing ----------------------------------------------------------------------------------------------------------
