@@ -99,7 +99,7 @@ def test_a_name_that_is_not_configured_is_no_embedded_catalog(home: Path, monkey
         ({"uri": "ftp://x"}, ValueError, "ftp://x"),
         ({"type": "sql", "uri": "oracle://user:hunter2@host/db"}, NotImplementedError, "oracle"),
         ({"type": "sql", "uri": "sqlite:////tmp/x", "echo": "true"}, NotImplementedError, "echo"),
-        ({"uri": "sqlite:////tmp/x", "py-io-impl": "my.io.FileIO"}, NotImplementedError, "my.io.FileIO"),
+        ({"uri": "sqlite:////tmp/x", "py-io-impl": "my.io.FileIO"}, NotImplementedError, "my.io.FileIO; leave it out"),
         ({"py-catalog-impl": "my.Catalog"}, ValueError, "my.Catalog"),
     ],
 )

@@ -133,6 +133,14 @@ def test_written_files_stay_for_another_try(catalog: FloeCatalog) -> None:
     assert ids(table) == list(range(10))
 
 
+def test_workers_get_what_reaches_files_and_nothing_else(tmp_path: Path) -> None:
+    reach = {"s3.endpoint": "https://store", "client.region": "eu", "ssl.cabundle": "/etc/ca.pem"}
+    kept = {"type": "sql", "uri": f"sqlite:///{tmp_path}/catalog.db", "warehouse": f"file://{tmp_path}/warehouse"}
+    catalog = FloeCatalog("reach", **kept, **reach)
+    catalog.create_namespace("flights")
+    assert IcebergDatasink(make(catalog))._access == reach
+
+
 def test_bytes_of_another_table_or_none_are_refused(catalog: FloeCatalog) -> None:
     table, other = make(catalog), make(catalog, "other")
     with pytest.raises(InvalidArgumentError, match="another table"):

@@ -96,7 +96,7 @@ class AcceleratedCatalog(FloeCatalog):
         return kept
 
     def _keep(self, inner: Catalog, properties: dict[str, str]) -> None:
-        refuse_foreign_io(inner)
+        refuse_foreign_io(str(inner.name), dict(inner.properties))
         self.inner = inner
         self.name = inner.name
         self.properties = CatalogProperties(properties)

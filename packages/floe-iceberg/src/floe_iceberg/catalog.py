@@ -33,7 +33,7 @@ from pyiceberg.utils.config import Config, merge_config
 
 import floe_engine
 from floe_iceberg.errors import InvalidArgumentError, MissingPropertyError
-from floe_iceberg.foreign import foreign_io
+from floe_iceberg.foreign import refuse_foreign_io
 from floe_iceberg.schema import AnySchema, to_schema
 from floe_iceberg.secrets import CatalogProperties, without_password
 from floe_iceberg.state import TableState
@@ -501,8 +501,7 @@ def type_of(name: str, properties: Mapping[str, Any]) -> str:
 
 
 def _refuse_what_is_not_native(name: str, kind: str, properties: Properties) -> None:
-    if io := foreign_io(properties):
-        raise NotImplementedError(f"catalog {name}: the engine has its own I/O and cannot use {PY_IO_IMPL}={io} yet")
+    refuse_foreign_io(name, properties)
     if kind not in _NATIVE:
         raise NotImplementedError(f"catalog {name}: the engine has no catalogs of type {kind}")
     if kind in ("sql", "rest") and URI not in properties:

@@ -53,22 +53,17 @@ def commits_elsewhere(catalog: Catalog) -> bool:
 def python_catalog(calls: CatalogCalls) -> floe_engine.Catalog:
     """The engine's view of a catalog that somebody else keeps."""
     catalog = calls.catalog
-    refuse_foreign_io(catalog)
+    refuse_foreign_io(str(catalog.name), dict(catalog.properties))
     access = {key: str(value) for key, value in dict(catalog.properties).items() if value is not None}
     return floe_engine.python_catalog(str(catalog.name), access, calls, _REFUSALS)
 
 
-def foreign_io(properties: Mapping[str, str]) -> str | None:
-    """The class that properties name for access to files, if it is not PyIceberg's own."""
+def refuse_foreign_io(name: str, properties: Mapping[str, str]) -> None:
+    """Raises NotImplementedError for a catalog of that name whose files only Python code can reach."""
     impl = properties.get(PY_IO_IMPL)
-    return None if impl in _PYICEBERGS_IO else impl
-
-
-def refuse_foreign_io(catalog: Catalog) -> None:
-    """Raises NotImplementedError for a catalog whose files only Python code can reach."""
-    if impl := foreign_io(dict(catalog.properties)):
+    if impl is not None and impl not in _PYICEBERGS_IO:
         raise floe_engine.NotSupported(
-            f"catalog {catalog.name}: the engine has its own I/O and cannot use {PY_IO_IMPL}={impl}; leave it out"
+            f"catalog {name}: the engine has its own I/O and cannot use {PY_IO_IMPL}={impl}; leave it out"
         )
 
 

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from ray.data.context import DataContext
 
 _PARTIAL_PROGRESS = "partial-progress.enabled"
-_STORES = ("s3.", "gcs.", "adls.", "client.")
+_STORES = ("s3.", "gcs.", "adls.", "client.", "ssl.")
 
 
 def to_ray(scan: FloeScan, *, parallelism: int = -1) -> Dataset:
