@@ -4,6 +4,7 @@ import datetime as dt
 import subprocess
 import sys
 import uuid
+import warnings
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -24,8 +25,9 @@ from floe_iceberg import FloeScan, FloeTable
 from floe_iceberg.dagster import layout
 from floe_iceberg.dagster.layout import parse_term
 from floe_iceberg.errors import CommitFailedError, InvalidArgumentError, NoSuchTableError
-from floe_iceberg.io_manager import IcebergIOManager, create_iceberg_io_manager
+from floe_iceberg.io_manager import IcebergIOManager, TableIOManager, create_iceberg_io_manager
 from floe_iceberg.plugin import IcebergStoragePlugin
+from floe_iceberg.stores import S3StorageConfig, S3StoragePlugin
 
 ROWS = pa.table({"id": [1, 2], "carrier": ["UA", "AA"]})
 DAYS = dg.DailyPartitionsDefinition("2024-01-01", end_date="2024-02-01")
@@ -642,7 +644,7 @@ def test_a_new_table_is_grouped_as_the_schedule_is(
 def test_new_columns_fail_are_added_or_united(lake: IcebergIOManager) -> None:
     run(lake, asset_of(lambda: pa.table({"id": pa.array([1], pa.int32())})))
     more = pa.table({"id": pa.array([2], pa.int32()), "gate": ["A"]})
-    with pytest.raises(InvalidArgumentError, match="gate"):
+    with pytest.raises(InvalidArgumentError, match=r"the table lacks: gate; .* iceberg_schema_evolution = add"):
         run(lake, asset_of(lambda: more))
     run(lake, asset_of(lambda: more, metadata={"iceberg_schema_evolution": "add"}))
     wider = pa.table({"id": pa.array([2**40]), "gate": ["B"]})
@@ -693,7 +695,7 @@ def test_a_failure_leaves_the_schema_too(lake: IcebergIOManager) -> None:
     assert table_of(lake, "rows").metadata_location == before
 
 
-@pytest.mark.parametrize("term", ["month(", "bucket(x, id)", "", "a(b(c))"])
+@pytest.mark.parametrize("term", ["month(", "bucket(x, id)", "", "a(b(c))", "week(day)", "bucket(id)"])
 def test_a_partition_field_that_is_none_is_refused(term: str) -> None:
     with pytest.raises(InvalidArgumentError, match="iceberg_partition_spec"):
         parse_term(term)
@@ -813,6 +815,21 @@ def test_a_materialization_tells_counts_columns_and_growth(lake: IcebergIOManage
     assert values["iceberg/growth"].startswith("![rows by snapshot](data:image/svg+xml;base64,")
 
 
+def test_an_output_that_changes_nothing_does_not_tell_of_what_others_changed(lake: IcebergIOManager) -> None:
+    upsert = asset_of(lambda: ROWS, metadata={"iceberg_write_mode": "upsert", "iceberg_upsert_keys": ["id"]})
+    for added in (2, 0):
+        (told,) = run(lake, upsert).asset_materializations_for_node("rows")
+        assert told.metadata["iceberg/rows_added"].value == added
+        assert told.metadata["dagster/row_count"].value == 2
+
+
+def test_a_new_partition_is_no_reason_for_a_warning(lake: IcebergIOManager) -> None:
+    run(lake, day_asset(), partition_key="2024-01-01")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=".*did not match any records")
+        run(lake, day_asset(), partition_key="2024-01-02")
+
+
 def test_rows_that_delete_files_take_out_are_not_counted(lake: IcebergIOManager) -> None:
     metadata = {
         "iceberg_write_mode": "upsert",
@@ -859,9 +876,38 @@ def test_environment_variables_configure_it(tmp_path: Path, monkeypatch: pytest.
     assert len(rows_of(there, "rows")) == 2
 
 
-def test_a_mode_that_is_none_is_refused_when_it_is_configured() -> None:
+def test_a_stores_fragment_configures_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAKE_KEY", "me")
+    monkeypatch.setenv("LAKE_SECRET", "geheim")
+    store = S3StoragePlugin(
+        S3StorageConfig.model_validate(
+            {"bucket": "lake", "access_key_id": {"env": "LAKE_KEY"}, "secret_access_key": {"env": "LAKE_SECRET"}}
+        )
+    )
+    catalog = {**store.get_dagster_io_manager_config()["storage_options"], **make_lake(tmp_path).catalog}
+    seen: list[dict[str, str]] = []
+
+    @dg.asset
+    def look(io_manager: dg.ResourceParam[TableIOManager]) -> None:
+        seen.append(dict(io_manager.catalog.properties))
+
+    run(IcebergIOManager(namespace="lake", catalog=catalog), look)
+    configured = {"resources": {"io_manager": {"config": {"namespace": "lake", "catalog": catalog}}}}
+    run(IcebergIOManager.configure_at_launch(), look, run_config=configured)
+    for properties in seen:
+        assert (properties["s3.access-key-id"], properties["s3.secret-access-key"]) == ("me", "geheim")
+    assert len(seen) == 2
+
+
+def test_a_mode_that_is_none_is_refused_when_it_is_configured(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="write_mode"):
         IcebergIOManager(namespace="lake", write_mode="replace")
+    plugin = IcebergStoragePlugin(catalog=SqlCatalog("x", uri=f"sqlite:///{tmp_path}/catalog.db"))
+    mode: Any = "replace"
+    with pytest.raises(InvalidArgumentError, match="write_mode is 'replace'; it has to be append, overwrite or upsert"):
+        create_iceberg_io_manager(plugin, "lake", mode)
+    with pytest.raises(InvalidArgumentError, match=r"namespace 'lake\.' has a level without a name"):
+        create_iceberg_io_manager(plugin, "lake.")
 
 
 def test_without_dagster_the_import_says_what_to_install() -> None:

@@ -8,13 +8,14 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 try:
-    from dagster import ConfigurableIOManager, InputContext, IOManager, OutputContext
+    from dagster import ConfigurableIOManager, EnvVar, InputContext, IOManager, OutputContext
 except ImportError as error:
     raise ImportError("floe_iceberg.io_manager needs Dagster: pip install 'floe-iceberg[dagster]'") from error
 
@@ -46,7 +47,7 @@ from floe_iceberg.dagster.settings import (
     SchemaPolicy,
     WriteMode,
 )
-from floe_iceberg.errors import InvalidArgumentError
+from floe_iceberg.errors import InvalidArgumentError, as_ours
 from floe_iceberg.table import FloeTable
 from floe_iceberg.transaction import FloeTransaction
 
@@ -81,6 +82,9 @@ class TableIOManager(IOManager):
         schema_evolution: What becomes of columns that a table lacks or has in another type.
         infer_schema_from_data: Whether a table that is not there is made for the rows that come.
         run_branches: Write to the branch ``run_<id>`` of the run, to be published by an op.
+
+    Raises:
+        InvalidArgumentError: There is no such mode or policy, or the namespace has no name.
     """
 
     def __init__(
@@ -92,6 +96,14 @@ class TableIOManager(IOManager):
         infer_schema_from_data: bool = True,
         run_branches: bool = False,
     ) -> None:
+        if write_mode is not None and write_mode not in get_args(WriteMode):
+            raise InvalidArgumentError(f"write_mode is {write_mode!r}; it has to be {_either(WriteMode)}")
+        if schema_evolution not in get_args(SchemaPolicy):
+            raise InvalidArgumentError(
+                f"schema_evolution is {schema_evolution!r}; it has to be {_either(SchemaPolicy)}"
+            )
+        if not all(namespace.split(".")):
+            raise InvalidArgumentError(f"namespace {namespace!r} has a level without a name")
         self._source = catalog
         self.namespace = namespace
         self.write_mode = write_mode
@@ -146,7 +158,11 @@ class TableIOManager(IOManager):
             return
         partitioned = context.has_asset_partitions and len(context.asset_partition_keys) == 1
         seconds = time.monotonic() - started
-        told = materialization_metadata(table, branch, seconds, is_partitioned=partitioned, written=written)
+        # A run that Dagster repeats has another id, and the key of the run that wrote.
+        marks = {key: value for key, value in summary.items() if key == IDEMPOTENCE_KEY} or summary
+        told = materialization_metadata(
+            table, branch, seconds, is_partitioned=partitioned, written=written, marks=marks
+        )
         context.add_output_metadata(told)
 
     def _write(self, output: _Output, obj: Any) -> tuple[FloeTable | None, int]:
@@ -154,7 +170,8 @@ class TableIOManager(IOManager):
         stream = frames.rows_of(obj)
         rows = None if stream is None else _Counted(stream)
         try:
-            table = self.catalog.load_table(output.identifier)
+            with as_ours(".".join(output.identifier)):
+                table = self.catalog.load_table(output.identifier)
         except NoSuchTableError:
             if not self.infer_schema_from_data:
                 raise
@@ -173,7 +190,8 @@ class TableIOManager(IOManager):
 
     def _make(self, output: _Output, rows: _Counted) -> None:
         partitions = output.context.asset_partitions_def if output.context.has_asset_partitions else None
-        creation = layout.new_table(self.catalog, output.identifier, rows.schema, output.settings, partitions)
+        with as_ours(".".join(output.identifier)):
+            creation = layout.new_table(self.catalog, output.identifier, rows.schema, output.settings, partitions)
         with creation:
             if output.branch != MAIN_BRANCH:
                 creation.manage_snapshots().create_snapshot()  # branches begin at a snapshot
@@ -210,9 +228,16 @@ class TableIOManager(IOManager):
                 target.append(reader, summary, branch)
             case "upsert":
                 keys = settings.upsert_keys
+                if keys is None and not target._state.metadata.schema().identifier_field_ids:
+                    raise InvalidArgumentError(
+                        f"{'.'.join(output.identifier)}: an upsert needs a key: {ICEBERG_UPSERT_KEYS_KEY}, or the "
+                        "table's identifier fields"
+                    )
                 target.upsert(reader, list(keys) if keys else None, branch=branch, snapshot_properties=summary)
             case "overwrite":
-                target.overwrite(reader, _replaced(partition, output), summary, branch=branch)
+                with warnings.catch_warnings():  # that a partition had no rows yet is no news
+                    warnings.filterwarnings("ignore", message=".*did not match any records")
+                    target.overwrite(reader, _replaced(partition, output), summary, branch=branch)
 
     # --- inputs ---
 
@@ -276,6 +301,13 @@ class IcebergIOManager(ConfigurableIOManager):
 
     _tables: TableIOManager | None = PrivateAttr(default=None)
 
+    def __init__(self, **data: Any) -> None:
+        # Dagster takes {"env": "NAME"} in YAML alone; a store's fragment of configuration has it here, too.
+        if isinstance(given := data.get("catalog"), Mapping):
+            named = {key: EnvVar(value["env"]) for key, value in given.items() if _is_env(value)}
+            data["catalog"] = {**given, **named}
+        super().__init__(**data)
+
     @property
     def tables(self) -> TableIOManager:
         """What does the work."""
@@ -326,6 +358,15 @@ def create_iceberg_io_manager(
     return TableIOManager(
         accelerate(catalog), namespace, default_write_mode, infer_schema_from_data=infer_schema_from_data
     )
+
+
+def _either(kind: Any) -> str:
+    *first, last = get_args(kind)
+    return f"{', '.join(first)} or {last}"
+
+
+def _is_env(value: Any) -> bool:
+    return isinstance(value, Mapping) and set(value) == {"env"} and isinstance(value["env"], str)
 
 
 @dataclass(frozen=True)

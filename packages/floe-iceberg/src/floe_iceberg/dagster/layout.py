@@ -9,10 +9,11 @@ from typing import Any
 import pyarrow as pa
 from dagster import PartitionsDefinition, TimeWindowPartitionsDefinition
 from pyiceberg.catalog import Catalog
+from pyiceberg.exceptions import ValidationError
 from pyiceberg.partitioning import UNPARTITIONED_PARTITION_SPEC, PartitionField, PartitionSpec
 from pyiceberg.schema import Schema, assign_fresh_schema_ids
 from pyiceberg.table import TableProperties
-from pyiceberg.transforms import parse_transform
+from pyiceberg.transforms import UnknownTransform, parse_transform
 from pyiceberg.typedef import Identifier
 from pyiceberg.types import DateType, TimestampNanoType, TimestampType, TimestamptzNanoType, TimestamptzType
 
@@ -44,13 +45,25 @@ def parse_term(term: str) -> tuple[str, str]:
     """
     found = _TERM.fullmatch(term)
     if found is None:
-        raise InvalidArgumentError(
-            f"iceberg_partition_spec: {term!r} is not like month(day), bucket(16, id) or carrier"
-        )
+        raise _no_term(term)
     if found["column"]:
         return found["column"], "identity"
     width = f"[{found['width']}]" if found["width"] else ""
-    return found["source"], f"{found['name'].lower()}{width}"
+    transform = f"{found['name'].lower()}{width}"
+    try:
+        is_known = not isinstance(parse_transform(transform), UnknownTransform)
+    except (ValidationError, ValueError):  # of a bucket without a number
+        is_known = False
+    if not is_known:
+        raise _no_term(term)
+    return found["source"], transform
+
+
+def _no_term(term: str) -> InvalidArgumentError:
+    return InvalidArgumentError(
+        f"iceberg_partition_spec: {term!r} is not like carrier, year(day), month(day), day(day), hour(time), "
+        "bucket(16, id) or truncate(4, carrier)"
+    )
 
 
 def new_table(
@@ -65,23 +78,34 @@ def new_table(
     Raises:
         InvalidArgumentError: The rows or the settings are such that there can be none.
     """
-    version = int(settings.table_properties.get(TableProperties.FORMAT_VERSION, TableProperties.DEFAULT_FORMAT_VERSION))
+    version = _version(settings, TableProperties.DEFAULT_FORMAT_VERSION)
     schema = assign_fresh_schema_ids(iceberg_schema(rows, version))
     terms = settings.partition_spec
     if terms is None and partitions is not None and settings.partition_column is not None:
         told = columns_by_dimension(partitions, settings.partition_column)
         terms = tuple(_term_of(definition, column, schema) for definition, column in told)
+    spec = _spec(terms or (), schema)
     for depth in range(1, len(identifier)):
         catalog.create_namespace_if_not_exists(identifier[:depth])
     return catalog.create_table_transaction(
-        identifier, schema, partition_spec=_spec(terms or (), schema), properties=settings.table_properties
+        identifier, schema, partition_spec=spec, properties=settings.table_properties
     )
 
 
 def changes_of(table: FloeTable, rows: pa.Schema, settings: OutputSettings, policy: SchemaPolicy) -> list[Change]:
-    """What of a table has to change before rows of a schema can be written as the settings say."""
+    """What of a table has to change before rows of a schema can be written as the settings say.
+
+    Raises:
+        InvalidArgumentError: The table lacks columns and may not get them, or the settings cannot be.
+    """
+    has_columns = {field.name for field in table.schema().fields}
+    if policy == "fail" and (new := [name for name in rows.names if name not in has_columns]):
+        raise InvalidArgumentError(
+            f"{table._full_name}: the output has columns that the table lacks: {', '.join(new)}; leave them out, or "
+            "let them be added: iceberg_schema_evolution = add"
+        )
     version = table._state.format_version
-    asked = int(settings.table_properties.get(TableProperties.FORMAT_VERSION, version))
+    asked = _version(settings, version)
     changes: list[Change] = []
     if asked > version:
         changes.append(lambda transaction: transaction.upgrade_table_version(asked))
@@ -98,6 +122,14 @@ def changes_of(table: FloeTable, rows: pa.Schema, settings: OutputSettings, poli
     if properties:
         changes.append(lambda transaction: transaction.set_properties(properties))
     return changes
+
+
+def _version(settings: OutputSettings, default: int) -> int:
+    """The format version that is asked for."""
+    text = settings.table_properties.get(TableProperties.FORMAT_VERSION, str(default))
+    if text not in ("1", "2", "3"):
+        raise InvalidArgumentError(f"iceberg_table_properties: format-version is {text}; it has to be 1, 2 or 3")
+    return int(text)
 
 
 def iceberg_schema(rows: pa.Schema, format_version: int) -> Schema:

@@ -43,7 +43,13 @@ def row_count(summary: Mapping[str, str]) -> int | None:
 
 
 def materialization_metadata(
-    table: FloeTable, branch: str, seconds: float, *, is_partitioned: bool, written: int | None
+    table: FloeTable,
+    branch: str,
+    seconds: float,
+    *,
+    is_partitioned: bool,
+    written: int | None,
+    marks: Mapping[str, str],
 ) -> dict[str, Any]:
     """What is told of an output that was written.
 
@@ -53,14 +59,18 @@ def materialization_metadata(
         seconds: How long it took.
         is_partitioned: Whether the output was one of several partitions.
         written: How many rows came. None: not known.
+        marks: What the summary of the output's snapshot has. An output that changed nothing made none.
     """
     snapshots = snapshot_rows(table)
     current = table._state.handle.snapshot_of_ref(branch)
     summary: dict[str, str] = next((row["summary"] for row in snapshots if row["snapshot_id"] == current), {})
+    summaries = (row["summary"] for row in reversed(snapshots))
+    change: dict[str, str] = next((each for each in summaries if marks.items() <= each.items()), {_ADDED: "0"})
     counts = {
         "dagster/row_count": row_count(summary),
         "dagster/partition_row_count": written if is_partitioned else None,
-        **{f"iceberg/{name}": int(summary[key]) for name, key in _COUNTS.items() if summary.get(key, "").isdecimal()},
+        **_counts(change, _OF_CHANGE),
+        **_counts(summary, _OF_TABLE),
     }
     return {
         "dagster/table_name": table._full_name,
@@ -83,15 +93,19 @@ def snapshot_rows(table: FloeTable) -> list[dict[str, Any]]:
     return sorted(({**row, "summary": dict(row["summary"] or ())} for row in rows), key=lambda row: row["committed_at"])
 
 
-_COUNTS = {
-    "rows_added": "added-records",
+_ADDED = "added-records"
+_OF_CHANGE = {
+    "rows_added": _ADDED,
     "rows_deleted": "deleted-records",
     "files_added": "added-data-files",
     "files_removed": "deleted-data-files",
     "bytes_added": "added-files-size",
-    "files": "total-data-files",
-    "bytes": "total-files-size",
 }
+_OF_TABLE = {"files": "total-data-files", "bytes": "total-files-size"}
+
+
+def _counts(summary: Mapping[str, str], names: Mapping[str, str]) -> dict[str, int]:
+    return {f"iceberg/{name}": int(summary[key]) for name, key in names.items() if summary.get(key, "").isdecimal()}
 
 
 def growth_plot(points: Sequence[GrowthPoint]) -> MetadataValue[Any]:

@@ -43,8 +43,11 @@ class _Settings(BaseModel):
         try:
             return cls.model_validate(found)
         except ValidationError as error:
+            known = ", ".join(f"{PREFIX}{name}" for name in cls.model_fields)
             problems = "; ".join(
-                f"{PREFIX}{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors()
+                f"{PREFIX}{'.'.join(map(str, problem['loc']))}: "
+                + (f"there is no such key, but {known}" if problem["type"] == "extra_forbidden" else problem["msg"])
+                for problem in error.errors()
             )
             raise InvalidArgumentError(f"{where}: {problems}") from error
 
