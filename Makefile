@@ -99,6 +99,10 @@ build/stores/.ready: build/.debian-dev build/stores/seaweedfs/.ready Makefile
 .PHONY: stores
 stores: build/stores/.ready ## what the tests of object stores need
 
+.PHONY: services
+services: build/.debian-test iceberg-rest build/stores/seaweedfs/.ready ## servers to try things on (make stores: more of them), until Ctrl-C
+	@$(PYTHON) testing/fixtures/serve_all.py
+
 .PHONY: demo
 demo: build ## the flights that left New York in 2013, as an Iceberg table
 	@$(BIN)/python examples/flights.py
