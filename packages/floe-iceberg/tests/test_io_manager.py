@@ -1,6 +1,7 @@
 """Dagster's assets as Iceberg tables: written, read, repeated, and backfilled by real runs."""
 
 import datetime as dt
+import os
 import subprocess
 import sys
 import uuid
@@ -206,6 +207,54 @@ def test_an_input_is_what_it_is_annotated_with(
     reader.__annotations__ = {"rows": annotation, "return": None}
     run(lake, asset_of(lambda: ROWS), dg.asset(reader))
     assert seen == ROWS.to_pylist()
+
+
+SPARK = """
+import datetime as dt, sys
+import dagster as dg
+from pyspark.sql import DataFrame, SparkSession
+from floe_iceberg.io_manager import IcebergIOManager
+
+settings = {"ui.enabled": "false", "driver.host": "127.0.0.1", "driver.bindAddress": "127.0.0.1"}
+builder = SparkSession.builder.master("local[1]").config("spark.sql.session.timeZone", "UTC")
+for key, value in settings.items():
+    builder = builder.config(f"spark.{key}", value)
+session = builder.getOrCreate()
+
+@dg.asset
+def flights() -> DataFrame:
+    rows = [(1, "UA", dt.datetime(2024, 1, 1, 12), [1, 2]), (2, None, None, None)]
+    return session.createDataFrame(rows, "id bigint, carrier string, at timestamp, stops array<int>")
+
+@dg.asset
+def late(flights: DataFrame) -> DataFrame:
+    assert dict(flights.dtypes)["at"] == "timestamp"
+    return flights.where("id > 1")
+
+folder = sys.argv[1]
+catalog = {"type": "sql", "uri": f"sqlite:///{folder}/catalog.db", "warehouse": f"file://{folder}/warehouse"}
+dg.materialize([flights, late], resources={"io_manager": IcebergIOManager(namespace="lake", catalog=catalog)})
+session.stop()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_pyspark_frames_are_written_and_read(lake: IcebergIOManager, tmp_path: Path) -> None:
+    home = Path(__file__).parents[3] / "build/spark"
+    if not (home / ".ready").exists():
+        pytest.skip("no Spark: run `make spark`")
+    libraries = next(home.glob("venv/lib/python*/site-packages"))
+    environment = os.environ | {"TZ": "UTC", "PYTHONPATH": str(libraries)}
+    command = [sys.executable, "-c", SPARK, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path, timeout=550)
+    assert done.returncode == 0, done.stderr[-3000:]
+    noon = dt.datetime(2024, 1, 1, 12, tzinfo=dt.UTC)
+    assert rows_of(lake, "flights") == [
+        {"id": 1, "carrier": "UA", "at": noon, "stops": [1, 2]},
+        {"id": 2, "carrier": None, "at": None, "stops": None},
+    ]
+    assert [row["id"] for row in rows_of(lake, "late")] == [2]
 
 
 def test_an_iterator_gives_batches(lake: IcebergIOManager) -> None:
