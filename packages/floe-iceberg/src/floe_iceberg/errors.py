@@ -20,7 +20,8 @@ from typing import Any
 from pyiceberg import exceptions as pyiceberg
 
 import floe_engine
-from floe_core.plugin_errors import AuthenticationError, CatalogError, CatalogUnavailableError, ConflictError
+from floe_core.plugin_errors import AuthenticationError, CatalogError, ConflictError
+from floe_core.plugin_errors import CatalogUnavailableError as CoreCatalogUnavailableError
 from floe_core.plugin_errors import NotFoundError as CoreNotFoundError
 from floe_engine import errors as engine
 from floe_iceberg.secrets import without_secrets
@@ -209,6 +210,14 @@ class CompactionError(IcebergError):
 
 class CompactionAnalysisError(CompactionError):
     """What there is to compact could not be found out."""
+
+
+class CatalogUnavailableError(IcebergError, CoreCatalogUnavailableError, pyiceberg.ServiceUnavailableError):
+    """The catalog cannot be reached, or not in time."""
+
+    def __init__(self, catalog_uri: str, cause: BaseException | None = None) -> None:
+        CoreCatalogUnavailableError.__init__(self, catalog_uri, cause)
+        self.details = {}
 
 
 # --- the engine's, each one of floe's too ----------------------------------------------------------------------------

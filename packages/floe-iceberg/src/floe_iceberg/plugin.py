@@ -28,7 +28,7 @@ from floe_core.models import (
     WriteMode,
 )
 from floe_core.models.base import ModelWithSecrets
-from floe_core.plugin_errors import CatalogUnavailableError, NotSupportedError, PluginConfigurationError
+from floe_core.plugin_errors import NotSupportedError, PluginConfigurationError
 from floe_core.plugin_metadata import HealthState, HealthStatus
 from floe_core.plugins.catalog import CatalogPlugin
 from floe_core.plugins.lifecycle import DEFAULT_HEALTH_CHECK_TIMEOUT, timing, within
@@ -38,6 +38,7 @@ from floe_iceberg.catalog import load_catalog
 from floe_iceberg.compaction import execute_compaction
 from floe_iceberg.errors import (
     AlreadyExistsError,
+    CatalogUnavailableError,
     CommitConflictError,
     InvalidArgumentError,
     RollbackError,

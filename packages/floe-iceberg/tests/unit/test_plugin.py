@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import pickle
 import shutil
 import threading
 import time
@@ -779,6 +780,9 @@ def test_errors_are_floes_the_engines_and_pyicebergs_at_once() -> None:
         errors.CommitFailedError: (errors.CommitConflictError, errors.WriteError, theirs.CommitFailedException),
         errors.IncompatibleSchemaChangeError: (errors.SchemaEvolutionError, ValueError),
         errors.SnapshotNotFoundError: (errors.SnapshotError, NotFoundError),
+        errors.CatalogUnavailableError: (CatalogUnavailableError, theirs.ServiceUnavailableError),
     }.items():
         assert all(issubclass(ours, other) for other in (*others, errors.IcebergError))
+    gone = pickle.loads(pickle.dumps(errors.CatalogUnavailableError("http://x", TimeoutError())))
+    assert (str(gone), gone.catalog_uri) == (str(CatalogUnavailableError("http://x", TimeoutError())), "http://x")
     assert str(errors.IcebergError("no space", {"volume": "/data"})) == "no space (volume=/data)"

@@ -20,7 +20,7 @@ class Catalog(Protocol):
         """The tables in a namespace."""
 
     def load_table(self, identifier: str) -> Any:
-        """The table in its current state."""
+        """The table in its current state, as PyIceberg's ``Table``."""
 
     def drop_table(self, identifier: str) -> None:
         """Forget a table."""
