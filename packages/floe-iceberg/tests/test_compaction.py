@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.transforms import TruncateTransform
 
+from floe_core.models import CompactionStrategy
 from floe_iceberg import FloeCatalog, FloeTable, load_catalog
-from floe_iceberg.compaction import RewriteTask
+from floe_iceberg.compaction import RewriteTask, get_compaction_executor
 from floe_iceberg.errors import ConflictFoundError, InvalidArgumentError
 
 SCHEMA = pa.schema([pa.field("id", pa.int64(), nullable=False), pa.field("day", pa.int32())])
@@ -45,6 +47,24 @@ def table(request: pytest.FixtureRequest, catalog: FloeCatalog) -> FloeTable:
     for first in range(0, 60, 10):
         table.append(rows(first))
     return table
+
+
+def test_floes_executors_compact_by_their_own_strategy(catalog: FloeCatalog, table: FloeTable, tmp_path: Path) -> None:
+    sorting = CompactionStrategy.model_validate({"strategy_type": "sort", "sort_columns": ["day"]})
+    theirs = SqlCatalog("c", uri=f"sqlite:///{tmp_path}/catalog.db", warehouse=f"file://{tmp_path}")
+    packing = get_compaction_executor(CompactionStrategy().strategy_type)
+    with pytest.raises(InvalidArgumentError, match="BinPackCompactionExecutor is for bin_pack and not for sort"):
+        packing.execute(table, sorting)
+    if table.format_version < 3:  # PyIceberg cannot load others
+        done = packing.execute(theirs.load_table("ns.t"), CompactionStrategy())
+        assert (done.files_rewritten, done.files_added) == (6, 1)
+    else:
+        assert packing.execute(table, CompactionStrategy()).files_rewritten == 6
+    for first in range(60, 110, 10):
+        table.append(rows(first))
+    assert get_compaction_executor(sorting.strategy_type).execute(table, sorting).files_rewritten == 6
+    days = table.scan().to_arrow()["day"].to_pylist()
+    assert days == sorted(days)
 
 
 def test_small_files_become_one(table: FloeTable) -> None:

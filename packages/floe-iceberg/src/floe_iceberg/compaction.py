@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypedDict
 
 import pyarrow as pa
 from pyiceberg.expressions import BooleanExpression
+from pyiceberg.table import Table
 from pyiceberg.table.refs import MAIN_BRANCH
 from pyiceberg.typedef import EMPTY_DICT
 
 import floe_engine
-from floe_core.models import CompactionStrategy
+from floe_core.models import CompactionStrategy, CompactionStrategyType
 from floe_iceberg.errors import InvalidArgumentError
 from floe_iceberg.expression import filter_json
 from floe_iceberg.state import TableState
@@ -295,17 +296,68 @@ class CompactionResult:
         files_removed: The files that went: those that were replaced, and delete files that delete nothing any more.
     """
 
-    files_rewritten: int
-    bytes_rewritten: int
-    files_added: int
-    files_removed: int
+    files_rewritten: int = 0
+    bytes_rewritten: int = 0
+    files_added: int = 0
+    files_removed: int = 0
 
 
-def execute_compaction(table: FloeTable, strategy: CompactionStrategy | None = None) -> CompactionResult:
-    """Compact a table as floe's strategy says. The table moves to its current state.
+class CompactionExecutor(Protocol):
+    """What compacts tables in some way."""
+
+    def execute(self, table: Table, strategy: CompactionStrategy) -> CompactionResult:
+        """Compact a table as the strategy says."""
+
+
+class BaseCompactionExecutor:
+    """Compacts by the engine, strategies of one type alone."""
+
+    strategy_type: ClassVar[CompactionStrategyType]
+
+    def execute(self, table: Table, strategy: CompactionStrategy) -> CompactionResult:
+        """Compact a table as the strategy says.
+
+        Raises:
+            InvalidArgumentError: The strategy is of another type; and what :func:`execute_compaction` raises.
+        """
+        if strategy.strategy_type is not self.strategy_type:
+            raise InvalidArgumentError(
+                f"{type(self).__name__} is for {self.strategy_type} and not for {strategy.strategy_type}; "
+                "get_compaction_executor has one for each"
+            )
+        return execute_compaction(table, strategy)
+
+
+class BinPackCompactionExecutor(BaseCompactionExecutor):
+    """Makes small files into larger ones."""
+
+    strategy_type = CompactionStrategyType.BIN_PACK
+
+
+class SortCompactionExecutor(BaseCompactionExecutor):
+    """Sorts rows meanwhile."""
+
+    strategy_type = CompactionStrategyType.SORT
+
+
+def get_compaction_executor(strategy_type: CompactionStrategyType) -> BaseCompactionExecutor:
+    """What compacts by strategies of a type.
+
+    >>> type(get_compaction_executor(CompactionStrategyType.SORT)).__name__
+    'SortCompactionExecutor'
+
+    Raises:
+        ValueError: There is no such type.
+    """
+    is_sort = CompactionStrategyType(strategy_type) is CompactionStrategyType.SORT
+    return SortCompactionExecutor() if is_sort else BinPackCompactionExecutor()
+
+
+def execute_compaction(table: Table, strategy: CompactionStrategy | None = None) -> CompactionResult:
+    """Compact a table as floe's strategy says. A table of ours moves to its current state.
 
     Args:
-        table: The table.
+        table: The table, which may be PyIceberg's own.
         strategy: How. None: bin-packing into files of the size that the table asks for.
 
     Example:
@@ -316,7 +368,9 @@ def execute_compaction(table: FloeTable, strategy: CompactionStrategy | None = N
         InvalidArgumentError: There is no column to sort by of that name.
         ConflictFoundError: Others changed rows of the files meanwhile. Nothing has changed.
     """
-    maintenance = table.refresh().maintenance
+    from floe_iceberg.accelerated import accelerate
+
+    maintenance = accelerate(table).refresh().maintenance
     if strategy is None:
         done = maintenance.rewrite_data_files()
     else:
