@@ -19,6 +19,7 @@ using std::chrono::seconds;
 
 constexpr seconds kLongestMargin{300};  // how long before its expiry a token is replaced
 constexpr seconds kNextTry{10};         // after a refresh that failed
+constexpr double kYear2200 = 7.26e9;    // in seconds; the clock ends later
 
 std::string client_id_of(const std::string& credential) {
   const size_t colon = credential.find(':');
@@ -73,7 +74,7 @@ std::optional<seconds> expiry_in_token(const std::string& token) {
   try {
     const json::Document document(*claims, "token");
     const auto expiry = document.root().find("exp");
-    return expiry ? std::optional(seconds(static_cast<int64_t>(std::clamp(expiry->number(), 0.0, 1e12))))
+    return expiry ? std::optional(seconds(static_cast<int64_t>(std::clamp(expiry->number(), 0.0, kYear2200))))
                   : std::nullopt;
   } catch (const Error&) {
     return std::nullopt;

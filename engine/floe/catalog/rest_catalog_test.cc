@@ -611,6 +611,8 @@ TEST(RestAuthorization, AGivenTokenIsUsedAndExchangedBeforeItExpires) {
   EXPECT_THAT(tokens_seen("opaque", exchanged), ElementsAre("opaque", "opaque"));
   const std::string lasting = web_token(now_ms() / 1000 + 100'000);
   EXPECT_THAT(tokens_seen(lasting, exchanged), ElementsAre(lasting, lasting));
+  const std::string endless = web_token(INT64_MAX);
+  EXPECT_THAT(tokens_seen(endless, exchanged), ElementsAre(endless, endless));
   const std::string ending = web_token(now_ms() / 1000 + 200);
   EXPECT_THAT(tokens_seen(ending, exchanged), ElementsAre("exchange " + ending, "new", "new"));
   EXPECT_THAT(tokens_seen(ending, exchanged, {{"token-refresh-enabled", "false"}}), ElementsAre(ending, ending));

@@ -30,9 +30,8 @@ std::shared_ptr<arrow::fs::FileSystem> gcs_file_system(const Properties& propert
   const std::string token = string_property(properties, "gcs.oauth2.token", "");
   if (!token.empty()) {
     const int64_t expiry = int_property(properties, "gcs.oauth2.token-expires-at", 0);
-    const auto known = arrow::fs::TimePoint(std::chrono::milliseconds(expiry));
     const auto unknown = std::chrono::system_clock::now() + std::chrono::hours(24 * 365);  // its server will say so
-    options = GcsOptions::FromAccessToken(token, expiry > 0 ? known : unknown);
+    options = GcsOptions::FromAccessToken(token, expiry > 0 ? expiry_from_ms(expiry) : unknown);
   } else if (bool_property(properties, "gcs.no-auth", false)) {
     options = GcsOptions::Anonymous();
   } else {

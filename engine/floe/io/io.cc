@@ -41,7 +41,7 @@ std::optional<Clock::time_point> expiry_of(const std::vector<VendedCredential>& 
       int64_t ms = 0;
       const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), ms);
       if (error != std::errc() || end != value.data() + value.size()) continue;
-      const Clock::time_point expiry{std::chrono::milliseconds(ms)};
+      const Clock::time_point expiry = expiry_from_ms(ms);
       first = first ? std::min(*first, expiry) : expiry;
     }
   }

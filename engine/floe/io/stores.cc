@@ -112,6 +112,13 @@ bool is_of_stores(std::string_view property) {
   return std::ranges::any_of(kPrefixes, [&](std::string_view prefix) { return property.starts_with(prefix); });
 }
 
+std::chrono::system_clock::time_point expiry_from_ms(int64_t ms) {
+  using Clock = std::chrono::system_clock;
+  using std::chrono::milliseconds;
+  constexpr auto kLast = std::chrono::floor<milliseconds>(Clock::time_point::max().time_since_epoch());
+  return Clock::time_point(std::clamp(milliseconds(ms), milliseconds(0), kLast));
+}
+
 std::shared_ptr<arrow::fs::FileSystem> file_system(StoreKind kind, const std::string& location,
                                                    const Properties& properties) {
   Key key{kind, kind == StoreKind::kAzure ? azure_account(location) : "", {}};

@@ -4,6 +4,8 @@
 
 #include <arrow/filesystem/filesystem.h>
 
+#include <chrono>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -32,6 +34,10 @@ std::shared_ptr<arrow::fs::FileSystem> file_system(StoreKind kind, const std::st
 
 // Whether a property says how a store is reached, and by whom.
 bool is_of_stores(std::string_view property);
+
+// When credentials expire that say so in milliseconds since 1970: never before that, and at the latest when the clock
+// ends.
+std::chrono::system_clock::time_point expiry_from_ms(int64_t ms);
 
 // S3. Properties, as PyIceberg and Java have them: "s3.endpoint"; "s3.region"; "s3.access-key-id" with
 // "s3.secret-access-key" and "s3.session-token", else "s3.role-arn" with "s3.role-session-name", else "s3.anonymous",

@@ -7,6 +7,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -48,6 +50,13 @@ Properties azure_access() {
   }();
   (void)made;
   return access;
+}
+
+TEST(Stores, AnExpiryThatNoClockKnowsIsFarAway) {
+  using std::chrono::milliseconds, std::chrono::system_clock;
+  EXPECT_EQ(expiry_from_ms(1'700'000'000'000).time_since_epoch(), milliseconds(1'700'000'000'000));
+  EXPECT_GT(expiry_from_ms(INT64_MAX), system_clock::now() + std::chrono::years(100));
+  EXPECT_EQ(expiry_from_ms(INT64_MIN).time_since_epoch(), milliseconds(0));
 }
 
 class StoreTest : public testing::TestWithParam<TestStore> {
