@@ -9,6 +9,8 @@ export CMAKE_BUILD_PARALLEL_LEVEL := $(JOBS)
 # One server of each kind for all tests of a run.
 WITH_SERVERS := testing/fixtures/postgresql run testing/fixtures/mysql run testing/fixtures/iceberg-rest run \
 	testing/fixtures/seaweedfs run
+WITH_ALL_STORES := testing/fixtures/seaweedfs run testing/fixtures/minio run testing/fixtures/fake-gcs-server run \
+	testing/fixtures/azurite run
 
 PYPROJECTS := engine/pyproject.toml packages/floe-core/pyproject.toml packages/floe-iceberg/pyproject.toml
 ENGINE_SOURCES := $(shell find engine -name build -prune -o -type f \( -name '*.cc' -o -name '*.h' -o -name '*.cpp' \
@@ -119,8 +121,7 @@ test: build build/.debian-test iceberg-rest build/stores/seaweedfs/.ready ## all
 
 .PHONY: test-all
 test-all: test lint sanitize fuzz spark stores ## test, and what takes longer: lint, sanitizers, fuzzing, slow tests
-	build/release/io_test --gtest_filter='Stores/*'
-	build/release/catalog_test --gtest_filter='RestAccess*'
+	$(WITH_ALL_STORES) ctest --test-dir build/release --output-on-failure -R '^io.Stores|^catalog.RestAccess'
 	testing/fixtures/polaris-stand-in $(BIN)/python -m pytest -m polaris tests/integration/test_polaris.py
 	FLOE_TEST_COMMITS=25 $(WITH_SERVERS) ctest --test-dir build/release --output-on-failure -R Concurrent
 	$(WITH_SERVERS) $(BIN)/python -m pytest -m slow

@@ -52,11 +52,11 @@ class Polaris:
     """A catalog of the tests' own in Polaris, and its management."""
 
     base: str
-    token: str
+    credential: str
     catalog: str
 
     def manage(self, method: str, path: str, body: Any = None) -> Any:
-        """The answer of the management API.
+        """The answer of the management API. Tokens last for seconds here, so that each request has its own.
 
         Raises:
             HTTPError: It refuses.
@@ -65,7 +65,10 @@ class Polaris:
             f"{self.base}/api/management/v1/{path}",
             method=method,
             data=None if body is None else json.dumps(body).encode(),
-            headers={"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"},
+            headers={
+                "Authorization": f"Bearer {token(self.base, self.credential)}",
+                "Content-Type": "application/json",
+            },
         )
         with urllib.request.urlopen(request, timeout=30) as answer:
             text = answer.read()
@@ -135,7 +138,7 @@ def bucket() -> str:
 def polaris(bucket: str) -> Iterator[Polaris]:
     base = os.environ["FLOE_POLARIS_URI"].rstrip("/").removesuffix("/api/catalog")
     name = f"floe_{uuid.uuid4().hex}"
-    server = Polaris(base, token(base, os.environ["FLOE_POLARIS_CREDENTIAL"]), name)
+    server = Polaris(base, os.environ["FLOE_POLARIS_CREDENTIAL"], name)
     location = f"s3://{bucket}/{name}"
     storage = {
         "storageType": "S3",
@@ -153,7 +156,7 @@ def polaris(bucket: str) -> Iterator[Polaris]:
     }
     server.manage("POST", "catalogs", {"catalog": catalog})
     yield server
-    ours = load_catalog("prod", **server.properties(os.environ["FLOE_POLARIS_CREDENTIAL"]))
+    ours = load_catalog("prod", **server.properties(server.credential))
     for ns in ours.list_namespaces():
         for table in ours.list_tables(ns):
             ours.drop_table(table)
@@ -163,7 +166,7 @@ def polaris(bucket: str) -> Iterator[Polaris]:
 
 @pytest.fixture
 def catalog(polaris: Polaris) -> FloeCatalog:
-    return load_catalog("prod", **polaris.properties(os.environ["FLOE_POLARIS_CREDENTIAL"]))
+    return load_catalog("prod", **polaris.properties(polaris.credential))
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 #include "floe/manifest/manifest.h"
 
 #include <arrow/buffer.h>
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -446,6 +447,21 @@ TEST(Trap10, ADroppedSourceColumnKeepsItsSlot) {
   EXPECT_EQ(reader->data_files().at(0).partition, (std::vector<Value>{Value(), Value(int32_t{17000})}));
   EXPECT_THAT(reader->entries()->partition_types,
               ElementsAre(primitive(TypeKind::kUnknown), primitive(TypeKind::kDate)));
+}
+
+// Writers take the values of an unknown transform as text; strangers' may be anything.
+TEST(Trap10, ValuesThatAreNotOfTheirTransformAreRefused) {
+  PartitionSpec spec = test_spec();
+  for (const auto& [transform, type] : {std::pair{"zorder", "string"}, {"bucket[4]", "int"}}) {
+    spec.fields[1].transform = parse_transform(transform);
+    ManifestWriter writer(2, test_schema(), spec, ManifestContent::kData, 55);
+    EXPECT_THAT([&] { writer.add({.file = test_file("f", 0, Value(int64_t{1}))}); },
+                ThrowsMessage<InvalidArgument>(
+                    testing::AllOf(HasSubstr("the file f"), HasSubstr(fmt::format("\"name\" is no {},", type)))));
+    writer.add({.file = test_file("g", 0, Value())});
+    const auto [bytes, file] = writer.finish("m", 1);
+    EXPECT_EQ(reader_of(bytes, file)->data_files().size(), 1);
+  }
 }
 
 TEST(Trap10, ValuesOfAnUnknownTransformHaveTheTypeOfTheFile) {

@@ -124,14 +124,24 @@ void encode_file(const DataFile& file, int32_t version, const std::vector<Field>
   throw InvalidArgument(fmt::format("the file {} cannot be written to a manifest: {}", file.file_path, problem));
 }
 
-void check_file(const DataFile& file, int32_t version, ManifestContent content, size_t partition_fields) {
+// Values of unknown type leave no trace, so that they may be any.
+void check_partition(const DataFile& file, const std::vector<Field>& fields) {
+  if (file.partition.size() != fields.size()) {
+    refuse(file, fmt::format("it has {} partition values where the spec has {} fields", file.partition.size(),
+                             fields.size()));
+  }
+  for (size_t i = 0; i < fields.size(); ++i) {
+    if (fields[i].type.kind == TypeKind::kUnknown || fits(file.partition[i], fields[i].type)) continue;
+    refuse(file, fmt::format("its value of partition field \"{}\" is no {}, which the field's transform asks for",
+                             fields[i].name, to_string(fields[i].type)));
+  }
+}
+
+void check_file(const DataFile& file, int32_t version, ManifestContent content, const std::vector<Field>& partition) {
   if ((file.content == FileContent::kData) != (content == ManifestContent::kData)) {
     refuse(file, "data files and delete files are listed in manifests of their own");
   }
-  if (file.partition.size() != partition_fields) {
-    refuse(file, fmt::format("it has {} partition values where the spec has {} fields", file.partition.size(),
-                             partition_fields));
-  }
+  check_partition(file, partition);
   if ((file.content == FileContent::kEqualityDeletes) == file.equality_ids.empty()) {
     refuse(file, "equality deletes have equality ids, and other files have none");
   }
@@ -193,7 +203,7 @@ ManifestWriter::ManifestWriter(int32_t format_version, const Schema& schema, con
 ManifestWriter::~ManifestWriter() = default;
 
 void ManifestWriter::State::check_entry(const ManifestEntry& entry) const {
-  check_file(entry.file, version, content, partition.size());
+  check_file(entry.file, version, content, partition);
   if (entry.status == EntryStatus::kAdded) {
     if (entry.file_sequence_number) refuse(entry.file, "the file sequence number of an added file is the commit's");
   } else if (version >= 2 && !(entry.sequence_number && entry.file_sequence_number)) {
