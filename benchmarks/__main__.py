@@ -144,7 +144,7 @@ def disagreement(work: dict[str, Any]) -> str:
 
 def facts(work: dict[str, Any]) -> str:
     """What was noted beside times: the size of the output, how later commits compare with earlier ones."""
-    kinds = ("bytes", "growth_permille", "row_groups", "p99_ms", "orphans")
+    kinds = ("bytes", "growth_permille", "row_groups", "p99_ms", "orphans", "requests")
     noted = {s: {k: v for k, v in r.get("facts", {}).items() if k in kinds} for s, r in work["systems"].items()}
     return "; ".join(f"{s} " + ", ".join(f"{k} {v:,}" for k, v in f.items()) for s, f in noted.items() if f)
 

@@ -9,6 +9,7 @@ from benchmarks.works.committing import APPENDS, CONTENDED, EVOLUTION, LOAD
 from benchmarks.works.face import FACE
 from benchmarks.works.planning import INSPECTIONS, PLANS
 from benchmarks.works.reading import BLOOM, SCANS
+from benchmarks.works.requesting import REQUESTS
 from benchmarks.works.upkeep import COMPACTION
 from benchmarks.works.writing import APPEND, PARTITIONS
 
@@ -21,6 +22,7 @@ EVERY = [
     *INSPECTIONS,
     APPENDS,
     CONTENDED,
+    *REQUESTS,
     *LOAD,
     EVOLUTION,
     *FACE,

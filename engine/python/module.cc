@@ -12,6 +12,7 @@
 #include "errors.h"
 #include "evolve.h"
 #include "floe/arrow_status.h"
+#include "floe/catalog/reports.h"
 #include "floe/expression/expression.h"
 #include "floe/expression/from_arrow.h"
 #include "floe/inspect/inspect.h"
@@ -72,5 +73,6 @@ NB_MODULE(_core, m) {
     out["bytes"] = stats.bytes;
     return out;
   });
+  m.def("finish_reports", &floe::finish_reports, nogil(), "Gives reports on their way a second to arrive.");
   m.def("close_all_streams", &floe::python::close_all_streams, nogil(), "Stops every stream that is still read.");
 }

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -18,10 +19,12 @@
 #include <utility>
 #include <vector>
 
+#include "floe/catalog/reports.h"
 #include "floe/error.h"
 #include "floe/manifest/manifest.h"
 #include "floe/scan/plan_tasks.h"
 #include "floe/scan/scan_task.h"
+#include "floe/spec/json_writer.h"
 #include "interrupt.h"
 #include "stream.h"
 
@@ -39,9 +42,15 @@ ScanOptions with(ScanOptions options, const arrow::StopSource& stop) {
 // take long is called without the GIL.
 class Plan final : public Background {
  public:
-  // Reads what there is of deletes.
-  Plan(const Scan& scan, arrow::StopSource stop)
-      : table_(scan.table), stop_(std::move(stop)), options_(with(scan.options, stop_)), io_(table_.io()) {
+  // Reads what there is of deletes. The catalog gets a report of the plan when all of it is there, unless
+  // `reported_filter` (JSON) is empty.
+  Plan(const Scan& scan, arrow::StopSource stop, std::string reported_filter)
+      : table_(scan.table),
+        stop_(std::move(stop)),
+        options_(with(scan.options, stop_)),
+        io_(table_.io()),
+        reported_filter_(std::move(reported_filter)) {
+    const Stopwatch watch(planning_);
     planner_ = std::make_unique<Planner>(table_.metadata(), options_, *io_);
     head_ = planner_->plan();
   }
@@ -93,9 +102,30 @@ class Plan final : public Background {
   std::map<size_t, std::vector<DataFile>> whole_deletes;
 
  private:
+  // Adds what its life takes.
+  class Stopwatch {
+   public:
+    explicit Stopwatch(std::chrono::nanoseconds& sum) : sum_(sum) {}
+    Stopwatch(const Stopwatch&) = delete;
+    ~Stopwatch() { sum_ += std::chrono::steady_clock::now() - start_; }
+
+   private:
+    std::chrono::nanoseconds& sum_;
+    const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  };
+
   bool find_more() {
     if (complete_) return false;
     if (!planner_) throw Cancelled("the plan was closed: the interpreter ends");
+    if (find_part()) return true;
+    complete_ = true;
+    ReportTaker* const taker = reported_filter_.empty() ? nullptr : report_taker(*table_.catalog());
+    if (taker != nullptr) taker->report(table_.identifier(), report());
+    return false;
+  }
+
+  bool find_part() {
+    const Stopwatch watch(planning_);
     if (std::optional<ScanPlan::Part> part = planner_->next()) {
       ends_.push_back((ends_.empty() ? 0 : ends_.back()) + static_cast<int64_t>(part->entries.size()));
       found_.parts.push_back(*std::move(part));
@@ -105,27 +135,75 @@ class Plan final : public Background {
     found_ = planner_->plan();
     found_.parts = std::move(parts);
     planner_.reset();
-    complete_ = true;
     return false;
+  }
+
+  // As the REST protocol has it: a ReportMetricsRequest.
+  std::string report() const {
+    json::Writer out;
+    out.begin_object();
+    out.member("report-type", "scan-report");
+    out.member("table-name", to_string(table_.identifier()));
+    out.member("snapshot-id", found_.snapshot_id.value_or(-1));
+    out.key("filter");
+    out.raw(reported_filter_);
+    out.member("schema-id", found_.schema->schema_id);
+    out.key("projected-field-ids");
+    out.begin_array();
+    for (const Field& field : found_.projection.fields) out.value(field.id);
+    out.end_array();
+    out.key("projected-field-names");
+    out.begin_array();
+    for (const Field& field : found_.projection.fields) out.value(std::string_view(field.name));
+    out.end_array();
+    out.key("metrics");
+    out.begin_object();
+    out.key("total-planning-duration");
+    out.begin_object();
+    out.member("count", 1);
+    out.member("time-unit", "nanoseconds");
+    out.member("total-duration", static_cast<int64_t>(planning_.count()));
+    out.end_object();
+    const std::pair<std::string_view, int64_t> counters[] = {
+        {"result-data-files", found_.files()},
+        {"skipped-data-files", found_.files_pruned},
+        {"indexed-delete-files", found_.deletes ? static_cast<int64_t>(found_.deletes->size()) : 0},
+        {"total-manifests", found_.manifests_total},
+        {"scanned-manifests", found_.manifests_total - found_.manifests_pruned},
+        {"skipped-manifests", found_.manifests_pruned},
+        {"result-records", found_.rows()},
+    };
+    for (const auto& [name, value] : counters) {
+      out.key(name);
+      out.begin_object();
+      out.member("unit", "count");
+      out.member("value", value);
+      out.end_object();
+    }
+    out.end_object();
+    out.end_object();
+    return out.take();
   }
 
   const Table table_;
   arrow::StopSource stop_;
   const ScanOptions options_;
   const IoPtr io_;
+  const std::string reported_filter_;
   ScanPlan head_;
 
   std::mutex mutex_;  // guards what follows until all is found
   std::unique_ptr<Planner> planner_;
   ScanPlan found_;
   std::vector<int64_t> ends_;  // of each part's files, in the order of the stream
+  std::chrono::nanoseconds planning_{0};
   std::atomic<bool> complete_ = false;
 };
 using PlanPtr = std::shared_ptr<Plan>;
 
-PlanPtr make_plan(const Scan& scan) {
+PlanPtr make_plan(const Scan& scan, const std::string& reported_filter) {
   arrow::StopSource stop;
-  PlanPtr plan = interruptible(stop, [&] { return std::make_shared<Plan>(scan, stop); });
+  PlanPtr plan = interruptible(stop, [&] { return std::make_shared<Plan>(scan, stop, reported_filter); });
   remember(plan);
   return plan;
 }
@@ -375,7 +453,8 @@ void bind_scan(nb::module_& m) {
           "The number of rows that match, from metadata alone where that is right.");
 
   nb::class_<Scan>(m, "Scan", "What to read of one state of a table.")
-      .def("plan", &make_plan, "Begins to find the files to read.")
+      .def_prop_ro("takes_reports", [](const Scan& self) { return report_taker(*self.table.catalog()) != nullptr; })
+      .def("plan", &make_plan, nb::arg("reported_filter") = "", "Begins to find the files to read.")
       .def("changelog", &read_changelog, nb::kw_only(), nb::arg("updates"), nb::arg("identifier_columns"),
            "The rows that came and went, as a stream.");
 }

@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "floe/catalog/reports.h"
 #include "floe/table.h"
 #include "interrupt.h"
 #include "scan.h"
@@ -115,6 +116,34 @@ void bind_table(nb::module_& m) {
       .def(
           "metadata_json", [](const Table& self) { return to_json(self.metadata()); }, nogil(),
           "The metadata, as the text of metadata.json.")
+      .def_prop_ro("snapshot_ids",
+                   [](const Table& self) {
+                     std::vector<int64_t> ids;
+                     for (const auto& snapshot : self.metadata().snapshots) ids.push_back(snapshot->snapshot_id);
+                     return ids;
+                   })
+      .def(
+          "snapshot_json",
+          [](const Table& self, int64_t id) -> std::optional<std::string> {
+            const Snapshot* const snapshot = snapshot_by_id(self.metadata(), id);
+            if (snapshot == nullptr) return std::nullopt;
+            return to_json(*snapshot, self.metadata().format_version);
+          },
+          nb::arg("snapshot_id"), "A snapshot, as metadata.json has it.")
+      .def_prop_ro("takes_reports", [](const Table& self) { return report_taker(*self.catalog()) != nullptr; })
+      .def(
+          "report",
+          [](const Table& self, const std::string& json) {
+            if (ReportTaker* const taker = report_taker(*self.catalog())) taker->report(self.identifier(), json);
+          },
+          nb::arg("json"), nogil(), "Sends the catalog's server a report (metrics), in the background.")
+      .def(
+          "report_trouble",
+          [](const Table& self) -> std::optional<std::string> {
+            ReportTaker* const taker = report_taker(*self.catalog());
+            return taker == nullptr ? std::nullopt : taker->report_trouble();
+          },
+          "What went wrong with the first report that did not arrive; said once.")
       .def(
           "snapshot_as_of", [](const Table& self, int64_t ms) { return id_of(snapshot_as_of(self.metadata(), ms)); },
           nb::arg("timestamp_ms"), "The id of the snapshot that was current at a time (Unix time in milliseconds).")

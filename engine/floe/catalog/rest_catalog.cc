@@ -8,6 +8,7 @@
 #include <tuple>
 #include <utility>
 
+#include "floe/catalog/rest_reports.h"
 #include "floe/catalog/rest_session.h"
 #include "floe/error.h"
 #include "floe/spec/json.h"
@@ -124,12 +125,13 @@ std::string uncompressed(std::string etag) {
   return etag;
 }
 
-class RestCatalog : public Catalog {
+class RestCatalog : public Catalog, public ReportTaker {
  public:
   RestCatalog(std::string name, const Properties& properties)
       : name_(std::move(name)),
         session_ptr_(std::make_shared<RestSession>(name_, properties)),
-        session_(*session_ptr_) {
+        session_(*session_ptr_),
+        reports_(session_ptr_) {
     page_size_ = int_property(session_.properties(), "rest-page-size", 0);
     if (page_size_ < 0) throw InvalidArgument("rest-page-size is a number of entries");
   }
@@ -157,6 +159,9 @@ class RestCatalog : public Catalog {
   void rename_table(const TableIdentifier& from, const TableIdentifier& to) override;
   LoadedTable commit(const TableIdentifier& table, const TableCommit& commit) override;
   IoPtr io(const LoadedTable& table) override;
+  bool takes_reports() const override { return reports_.wanted(); }
+  void report(const TableIdentifier& table, const std::string& json) override { reports_.send(table, json); }
+  std::optional<std::string> report_trouble() override { return reports_.trouble(); }
 
  private:
   LoadedTable create(const TableIdentifier& table, const NewTable& definition, bool staged);
@@ -174,6 +179,7 @@ class RestCatalog : public Catalog {
   const std::string name_;
   const std::shared_ptr<RestSession> session_ptr_;  // also of whoever may have to ask for credentials again
   RestSession& session_;
+  const RestReports reports_;
   int64_t page_size_ = 0;
 
   // The answer to a commit has the new metadata, but not what the one to loading the table says about access.

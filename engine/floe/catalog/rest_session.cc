@@ -203,7 +203,7 @@ HttpAnswer RestSession::send(const RestCall& call) {
   request.headers.emplace_back("Accept", "application/json");
   if (!call.body.empty()) request.headers.emplace_back("Content-Type", "application/json");
   if (!call.etag.empty()) request.headers.emplace_back("If-None-Match", call.etag);
-  if (!is_read(call) && key_lifetime_) {
+  if (!is_read(call) && key_lifetime_ && call.path != kRestMetrics) {  // which takes no key
     request.headers.emplace_back("Idempotency-Key", new_idempotency_key());
     request.known_until = std::chrono::steady_clock::now() + *key_lifetime_;
   }

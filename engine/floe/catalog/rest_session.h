@@ -17,6 +17,8 @@
 
 namespace floe {
 
+inline constexpr std::string_view kRestMetrics = "/v1/{prefix}/namespaces/{namespace}/tables/{table}/metrics";
+
 struct RestCall {
   std::string_view method, path;  // as the specification has them: "/v1/{prefix}/namespaces/{namespace}"
   TableIdentifier about;          // what goes into the path; the name stays empty where there is none

@@ -52,6 +52,7 @@ from floe_engine._core import (  # noqa: E402
     expire_snapshots,
     filter_from_arrow,
     filter_to_json,
+    finish_reports,
     manifest_cache_stats,
     metadata_table_names,
     open_catalog,
@@ -89,6 +90,7 @@ from floe_engine.errors import (  # noqa: E402
 )
 
 atexit.register(close_all_streams)
+atexit.register(finish_reports)
 
 __version__ = "0.1.0"
 
@@ -131,6 +133,7 @@ __all__ = [
     "expire_snapshots",
     "filter_from_arrow",
     "filter_to_json",
+    "finish_reports",
     "manifest_cache_stats",
     "metadata_table_names",
     "open_catalog",

@@ -233,8 +233,14 @@ class ScanTask:
 class Scan:
     """What to read of one state of a table."""
 
-    def plan(self) -> Plan:
+    @property
+    def takes_reports(self) -> bool:
+        """Whether the catalog's server takes reports of plans."""
+
+    def plan(self, reported_filter: str = "") -> Plan:
         """Begins to find the files to read. What goes wrong later is raised by what asks for the files.
+
+        With ``reported_filter`` (JSON), the catalog's server gets a report when all are found.
 
         Raises:
             InvalidArgument: The filter or the selection names a column that is not there.
@@ -275,6 +281,21 @@ class Table:
     def properties(self) -> dict[str, str]: ...
     def metadata_json(self) -> str:
         """The metadata, as the text of metadata.json."""
+
+    @property
+    def snapshot_ids(self) -> list[int]: ...
+    def snapshot_json(self, snapshot_id: int) -> str | None:
+        """A snapshot, as metadata.json has it."""
+
+    @property
+    def takes_reports(self) -> bool:
+        """Whether the catalog's server takes reports of commits."""
+
+    def report(self, json: str) -> None:
+        """Sends the catalog's server a report (metrics), in the background: this never fails, and never waits."""
+
+    def report_trouble(self) -> str | None:
+        """What went wrong with the first report that did not arrive; said once."""
 
     def snapshot_as_of(self, timestamp_ms: int) -> int | None:
         """The id of the snapshot that was current at a time (Unix time in milliseconds)."""
@@ -746,6 +767,9 @@ def set_manifest_cache_bytes(bytes: int) -> None:
 
 def clear_manifest_cache() -> None: ...
 def manifest_cache_stats() -> CacheStats: ...
+def finish_reports() -> None:
+    """Gives reports that are on their way to catalogs' servers a second to arrive. Later ones are not sent."""
+
 def close_all_streams() -> None:
     """Stops every stream that is still read."""
 

@@ -1,4 +1,7 @@
-"""Reports of scans and commits, with the names that Iceberg's metrics reporting has. Nothing unless somebody listens.
+"""Reports of scans and commits, with the names that Iceberg's metrics reporting has.
+
+The server of a REST catalog gets them if it takes them, unless ``rest-metrics-reporting-enabled`` is ``false``; other
+than that, nothing happens unless somebody listens.
 
 Example:
     >>> with listening(lambda report: print(report.to_json())):  # doctest: +SKIP
@@ -129,19 +132,24 @@ def listening(listener: Listener) -> Iterator[None]:
         _LISTENERS.remove(listener)
 
 
-def planned(scan: FloeScan, plan: Callable[[], floe_engine.Plan], filter_json: str) -> floe_engine.Plan:
+def planned(scan: FloeScan, engine_scan: floe_engine.Scan, filter_json: str) -> floe_engine.Plan:
     """Plan a scan, and report it. With a listener, the plan is complete before its first file is used."""
-    if not _LISTENERS or filter_json == "false":  # a look at the schema
-        return plan()
+    if filter_json == "false":  # a look at the schema
+        return engine_scan.plan()
+    shown = "true"
+    if filter_json and (_LISTENERS or engine_scan.takes_reports):
+        shown = json.dumps(_without_values(json.loads(filter_json)))
     started = time.perf_counter_ns()
-    made = plan()
+    made = engine_scan.plan(shown if engine_scan.takes_reports else "")
+    if not _LISTENERS:
+        return made
     files = made.files
     duration = time.perf_counter_ns() - started
     fields = made.projected_fields
     report = ScanReport(
         table_name=scan._full_name,
         snapshot_id=made.snapshot_id,
-        filter=_without_values(json.loads(filter_json)) if filter_json else True,
+        filter=json.loads(shown),
         schema_id=made.schema_id,
         projected_field_ids=tuple(field_id for field_id, _ in fields),
         projected_field_names=tuple(name for _, name in fields),
@@ -161,20 +169,22 @@ def planned(scan: FloeScan, plan: Callable[[], floe_engine.Plan], filter_json: s
 
 def newest(before: floe_engine.Table, after: floe_engine.Table) -> list[int]:
     """The snapshot that a commit of one snapshot made."""
-    if not _LISTENERS:
+    if not _LISTENERS and not after.takes_reports:
         return []
-    known = {snapshot["snapshot-id"] for snapshot in _snapshots(before)}
-    return [snapshot["snapshot-id"] for snapshot in _snapshots(after) if snapshot["snapshot-id"] not in known][-1:]
+    known = set(before.snapshot_ids)
+    return [snapshot_id for snapshot_id in after.snapshot_ids if snapshot_id not in known][-1:]
 
 
 def committed(table: floe_engine.Table, snapshots: list[int], nanoseconds: int) -> None:
     """Report the snapshots that a commit made."""
-    if not _LISTENERS or not snapshots:
+    to_server = table.takes_reports
+    if not snapshots or not (_LISTENERS or to_server):
         return
     name = ".".join(table.identifier)
-    for snapshot in _snapshots(table):
-        if snapshot["snapshot-id"] not in snapshots:
+    for text in map(table.snapshot_json, snapshots):
+        if text is None:
             continue
+        snapshot = json.loads(text)
         summary = snapshot.get("summary", {})
         counters = {
             _NAMES.get(key, key): int(value)
@@ -190,11 +200,12 @@ def committed(table: floe_engine.Table, snapshots: list[int], nanoseconds: int) 
             counters=counters,
         )
         _tell(report)
-
-
-def _snapshots(table: floe_engine.Table) -> list[dict[str, Any]]:
-    snapshots: list[dict[str, Any]] = json.loads(table.metadata_json()).get("snapshots", [])
-    return snapshots
+        if to_server:
+            table.report(report.to_json())
+    if trouble := table.report_trouble():
+        _LOG.warning(
+            "%s: the catalog's server does not get reports, of which later ones may be lost, too: %s", name, trouble
+        )
 
 
 def _tell(report: ScanReport | CommitReport) -> None:

@@ -206,7 +206,7 @@ class FloeScan(DataScan):
         batch_rows: int | None = None,
     ) -> floe_engine.Plan:
         scan = self.engine_scan(columns=columns, filter_json=filter_json, limit=limit, batch_rows=batch_rows)
-        return reports.planned(self, scan.plan, self._filter_of(filter_json))
+        return reports.planned(self, scan, self._filter_of(filter_json))
 
     def _filter_of(self, more: str) -> str:
         """This scan's filter and another one, as JSON."""
