@@ -18,6 +18,7 @@
 #include "floe/maintenance/partition_stats.h"
 #include "floe/maintenance/rewrite_data_files.h"
 #include "floe/maintenance/rewrite_manifests.h"
+#include "floe/maintenance/table_stats.h"
 #include "floe/naming.h"
 #include "floe/table.h"
 #include "interrupt.h"
@@ -134,6 +135,16 @@ nb::tuple compute_partition_stats(const Table& table, std::optional<int64_t> sna
   const PartitionStatsOptions options{.snapshot_id = snapshot_id, .stop = stop.token()};
   PartitionStatsResult result =
       interruptible(stop, [&] { return floe::compute_partition_stats(*table.catalog(), table.loaded(), options); });
+  const nb::object location = result.file ? to_text(result.file->statistics_path) : nb::none();
+  return nb::make_tuple(Table(table.catalog(), std::move(result.table)), location);
+}
+
+nb::tuple compute_table_stats(const Table& table, std::optional<std::vector<std::string>> columns,
+                              std::optional<int64_t> snapshot_id) {
+  arrow::StopSource stop;
+  const TableStatsOptions options{.columns = std::move(columns), .snapshot_id = snapshot_id, .stop = stop.token()};
+  TableStatsResult result =
+      interruptible(stop, [&] { return floe::compute_table_stats(*table.catalog(), table.loaded(), options); });
   const nb::object location = result.file ? to_text(result.file->statistics_path) : nb::none();
   return nb::make_tuple(Table(table.catalog(), std::move(result.table)), location);
 }
@@ -284,6 +295,9 @@ void bind_maintenance(nb::module_& m) {
   m.def("compute_partition_stats", &compute_partition_stats, nb::arg("table"), nb::kw_only(),
         nb::arg("snapshot_id") = nb::none(),
         "Writes and commits the statistics of a snapshot's partitions. The table afterwards, and where they are.");
+  m.def("compute_table_stats", &compute_table_stats, nb::arg("table"), nb::kw_only(), nb::arg("columns") = nb::none(),
+        nb::arg("snapshot_id") = nb::none(),
+        "Writes and commits the statistics of a snapshot's columns. The table afterwards, and where they are.");
 }
 
 }  // namespace floe::python

@@ -3,9 +3,12 @@ reads what the other did."""
 
 from __future__ import annotations
 
+import io
+import json
 import os
 from pathlib import Path
 
+import datasketches
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -212,3 +215,68 @@ def test_spark_goes_on_from_our_partition_statistics(
     assert not Path("/" + location.removeprefix("file:").lstrip("/")).exists()
     assert partition_stats(theirs["partition_statistics_file"])
     agree(spark, table)
+
+
+def sketches(table: FloeTable) -> dict[int, tuple[str, list[int]]]:
+    """By field id: the estimate, and the hashes of the sketch."""
+    [file] = table.metadata.statistics
+    content = Path("/" + file.statistics_path.removeprefix("file:").lstrip("/")).read_bytes()
+    found = {}
+    for blob in json.loads(content[-12 - int.from_bytes(content[-12:-8], "little") : -12])["blobs"]:
+        sketch = content[blob["offset"] : blob["offset"] + blob["length"]]
+        if blob.get("compression-codec") == "zstd":
+            sketch = pa.input_stream(io.BytesIO(sketch), compression="zstd").read()
+        hashes = list(datasketches.compact_theta_sketch.deserialize(sketch))
+        found[blob["fields"][0]] = (blob["properties"]["ndv"], hashes)
+    assert {blob.fields[0]: (blob.properties or {})["ndv"] for blob in file.blob_metadata} == {
+        field_id: ndv for field_id, (ndv, _) in found.items()
+    }
+    return found
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_both_count_the_same_distinct_values(spark: Spark, ours: FloeCatalog, ns: str, version: int) -> None:
+    name = f"{ns}.table_stats"
+    columns = (
+        "id bigint, part string, number int, part8 double, price decimal(20, 2), day date, seen timestamp, raw binary"
+    )
+    create(spark, name, columns, version, **MERGE_ON_READ)
+    text = "if(id % 7 = 0, if(id % 2 = 0, null, ''), concat('p', id % 1000))"
+    price, day = "cast(id - 100 as decimal(20, 2))", "date_add(date '1969-12-01', cast(id % 60 as int))"
+    spark.sql(
+        f"INSERT INTO {name} SELECT id, {text}, cast(id % 100 as int), id / 8, {price}, {day}, "
+        "timestamp_micros(id * 1000003 - 5), cast(concat('b', id % 11) as binary) FROM range(4000)"
+    )
+    spark.sql(f"DELETE FROM {name} WHERE id < 10")
+    table = ours.load_table(name)
+    copy = ours.register_table(f"{name}_copy", table.metadata_location)
+    table.maintenance.compute_table_stats()
+    [theirs] = spark.sql(f"CALL floe.system.compute_table_stats(table => '{name}_copy')")
+    copy.refresh()
+    assert theirs["statistics_file"] == copy.metadata.statistics[0].statistics_path
+    assert sketches(table) == sketches(copy)
+    # Java keeps ours, and reads the estimates for its plans.
+    [file] = table.metadata.statistics
+    spark.sql(f"REFRESH TABLE {name}")
+    for setting in ("spark.sql.cbo.enabled", "spark.sql.iceberg.report-column-stats"):
+        spark.sql(f"SET `{setting}` = true")
+    [plan] = spark.sql(f"EXPLAIN COST SELECT part, count(*) FROM {name} GROUP BY part")
+    assert "Statistics" in plan["plan"]
+    spark.sql("SET spark.sql.cbo.enabled = false")
+    spark.sql(f"DELETE FROM {name} WHERE id = 11")
+    agree(spark, table)
+    assert table.metadata.statistics == [file]
+
+
+def test_estimates_are_near_each_other_where_sketches_are_full(spark: Spark, ours: FloeCatalog, ns: str) -> None:
+    """Java's sketches keep other hashes then: which, depends on how it reads."""
+    name = f"{ns}.table_stats_large"
+    table = ours.create_table(name, schema=SCHEMA)
+    table.append(rows(0, 60_000))
+    copy = ours.register_table(f"{name}_copy", table.metadata_location)
+    table.maintenance.compute_table_stats()
+    spark.sql(f"CALL floe.system.compute_table_stats(table => '{name}_copy', columns => array('id'))")
+    copy.refresh()
+    assert list(sketches(copy)) == [1]
+    for counted in (table, copy):
+        assert int(sketches(counted)[1][0]) == pytest.approx(60_000, rel=0.05)

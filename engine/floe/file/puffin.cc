@@ -208,11 +208,13 @@ int64_t PuffinWriter::finish() {
   if (payload.size() > kMaxFooter) throw InvalidArgument(fmt::format("{}: too many blobs for one file", location_));
   const auto payload_size = static_cast<int32_t>(payload.size());
   const int32_t flags = 0;
+  const int64_t begin = size_;
   append(kMagic);
   append(payload);
   append({reinterpret_cast<const char*>(&payload_size), sizeof(payload_size)});
   append({reinterpret_cast<const char*>(&flags), sizeof(flags)});
   append(kMagic);
+  footer_size_ = size_ - begin;
   file_->close();
   file_ = nullptr;
   return size_;

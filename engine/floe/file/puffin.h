@@ -60,13 +60,16 @@ class PuffinWriter {
   // Writes the footer and closes the file durably. Returns its size.
   int64_t finish();
 
+  // Then: how much of it is the footer, from the magic before it to the end.
+  int64_t footer_size() const { return footer_size_; }
+
  private:
   void append(std::string_view bytes);
 
   std::unique_ptr<OutputFile> file_;
   std::string location_;
   PuffinFooter footer_;
-  int64_t size_ = 0;
+  int64_t size_ = 0, footer_size_ = 0;
 };
 
 }  // namespace floe

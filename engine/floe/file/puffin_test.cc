@@ -73,7 +73,10 @@ TEST_F(PuffinTest, WhatIsWrittenIsRead) {
   const std::string large(100'000, 'z');
   writer.add(second, large);
   const int64_t size = writer.finish();
-  EXPECT_EQ(size, static_cast<int64_t>(bytes_of(path).size()));
+  const std::string bytes = bytes_of(path);
+  EXPECT_EQ(size, static_cast<int64_t>(bytes.size()));
+  EXPECT_EQ(bytes.substr(bytes.size() - static_cast<size_t>(writer.footer_size()), 4), "PFA1");
+  EXPECT_EQ(writer.footer_size(), size - 4 - 13 - 100'000);
 
   for (const int64_t told : {size, int64_t{-1}}) {
     const PuffinFile file(*io_, path, told);

@@ -15,13 +15,12 @@
 #include "floe/file/arrow_value.h"
 #include "floe/file/data_file_writer.h"
 #include "floe/maintenance/garbage.h"
+#include "floe/maintenance/statistics.h"
 #include "floe/manifest/manifest.h"
 #include "floe/parallel.h"
 #include "floe/scan/metadata_columns.h"
 #include "floe/scan/partition.h"
-#include "floe/transaction/commit.h"
 #include "floe/transaction/snapshot_producer.h"
-#include "floe/transaction/transaction.h"
 
 namespace floe {
 namespace {
@@ -230,28 +229,6 @@ PartitionStatisticsFile write_stats(Io& io, const TableMetadata& table, int64_t 
           .file_size_in_bytes = writer->finish().file_size_in_bytes};
 }
 
-class PartitionStatsStep : public Step {
- public:
-  PartitionStatsStep(IoPtr io, PartitionStatisticsFile file) : io_(std::move(io)), file_(std::move(file)) {}
-
-  TableCommit build(const LoadedTable& base) override {
-    TableCommit commit = commit_on(*base.metadata);
-    commit.updates.emplace_back(SetPartitionStatistics{file_});
-    return commit;
-  }
-  void failed() noexcept override {
-    try {
-      io_->remove(file_.statistics_path);
-    } catch (...) {
-      // an orphan file
-    }
-  }
-
- private:
-  const IoPtr io_;
-  const PartitionStatisticsFile file_;
-};
-
 }  // namespace
 
 Schema partition_stats_schema(const TableMetadata& table) {
@@ -282,11 +259,7 @@ PartitionStatsResult compute_partition_stats(Catalog& catalog, const LoadedTable
   PartitionStatsResult result{.table = load_same(catalog, table)};
   const TableMetadata& metadata = *result.table.metadata;
   const std::string name = to_string(table.identifier);
-  const Snapshot* snapshot =
-      options.snapshot_id ? snapshot_by_id(metadata, *options.snapshot_id) : current_snapshot(metadata);
-  if (options.snapshot_id && !snapshot) {
-    throw NotFound(fmt::format("table {}: it has no snapshot {}", name, *options.snapshot_id));
-  }
+  const Snapshot* snapshot = snapshot_to_measure(result.table, options.snapshot_id);
   if (union_partition_type(metadata).children->empty()) {
     throw InvalidArgument(
         fmt::format("table {}: it is not partitioned, so there are no statistics of partitions", name));
@@ -301,9 +274,8 @@ PartitionStatsResult compute_partition_stats(Catalog& catalog, const LoadedTable
   const std::vector<Partition> partitions = Summing(*io, metadata).of(*snapshot, options.stop);
   if (partitions.empty()) return result;
   result.file = write_stats(*io, metadata, snapshot->snapshot_id, partitions);
-  Transaction transaction(catalog, result.table);
-  transaction.add(std::make_unique<PartitionStatsStep>(io, *result.file));
-  result.table = transaction.commit(options.stop);
+  result.table = commit_statistics(catalog, result.table, result.file->statistics_path,
+                                   SetPartitionStatistics{*result.file}, options.stop);
   return result;
 }
 

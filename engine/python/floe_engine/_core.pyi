@@ -942,3 +942,16 @@ def compute_partition_stats(table: Table, *, snapshot_id: int | None = None) -> 
         InvalidArgument: The table is not partitioned.
         NotFound: It has no such snapshot.
     """
+
+def compute_table_stats(
+    table: Table, *, columns: Sequence[str] | None = None, snapshot_id: int | None = None
+) -> tuple[Table, str | None]:
+    """Writes and commits how many distinct values columns have; default: those at the top that are primitive.
+
+    Returns:
+        The table afterwards, and where the file is: None if the table has no snapshot.
+
+    Raises:
+        InvalidArgument: A column is not there, or not primitive.
+        NotFound: The table has no such snapshot.
+    """

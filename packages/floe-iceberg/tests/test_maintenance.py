@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import os
 from pathlib import Path
+from typing import Any
 
+import datasketches
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyiceberg.table import StaticTable
 from pyiceberg.table.maintenance import MaintenanceTable
 from pyiceberg.table.snapshots import Operation
 from pyiceberg.table.update.snapshot import ExpireSnapshots
@@ -299,3 +303,87 @@ def test_partition_statistics_of_snapshots(table: FloeTable) -> None:
     assert pq.read_table(result.partition_statistics_file.removeprefix("file://"))["data_file_count"].to_pylist() == [1]
     with pytest.raises(NotFoundError, match="no snapshot 7"):
         table.maintenance.compute_partition_stats(snapshot_id=7)
+
+
+def blobs_of(location: str) -> list[tuple[dict[str, Any], bytes]]:
+    """What the footer of a Puffin file says of each blob, and its content."""
+    content = Path(location.removeprefix("file://")).read_bytes()
+    footer = json.loads(content[-12 - int.from_bytes(content[-12:-8], "little") : -12])
+    return [(blob, content[blob["offset"] : blob["offset"] + blob["length"]]) for blob in footer["blobs"]]
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 4096, 4097, 50_000])
+def test_sketches_are_those_that_datasketches_makes(tmp_path: Path, count: int) -> None:
+    catalog = load_catalog("m", type="in-memory", warehouse=f"file://{tmp_path}")
+    catalog.create_namespace("ns")
+    values = [value % count for value in range(7, 2 * count + 7)]
+    data = pa.table(
+        {
+            "text": pa.array([*(f"value {value}" for value in values), None], pa.string()),
+            "number": pa.array([*values, None], pa.int64()),
+            "real": pa.array([*values, None], pa.float64()),
+        }
+    )
+    table = catalog.create_table("ns.s", data.schema)
+    table.append(data)
+    table.maintenance.compute_table_stats()
+    [file] = table.metadata.statistics
+    for (blob, content), metadata in zip(blobs_of(file.statistics_path), file.blob_metadata, strict=True):
+        expected = datasketches.update_theta_sketch()
+        for value in data[table.schema().find_column_name(blob["fields"][0])].to_pylist():
+            if value is not None:
+                expected.update(value)
+        expected.trim()
+        found = datasketches.compact_theta_sketch.deserialize(content)
+        assert (list(found), found.theta64) == (list(expected.compact()), expected.theta64)
+        assert (found.is_empty(), found.is_ordered()) == (count == 0, True)
+        assert blob["properties"] == metadata.properties == {"ndv": str(int(found.get_estimate()))}
+        both = datasketches.theta_union()
+        both.update(found)
+        both.update(expected.compact())
+        assert both.get_result().get_estimate() == found.get_estimate()
+
+
+def test_table_statistics_are_there_until_their_snapshot_expires(table: FloeTable) -> None:
+    table.append(pa.table({"id": [30, 31], "day": [None, 7]}, schema=SCHEMA))
+    of = table.current_snapshot()
+    assert of is not None
+    result = table.maintenance.compute_table_stats()
+    [file] = table.metadata.statistics
+    assert (file.snapshot_id, file.statistics_path) == (of.snapshot_id, result.statistics_file)
+    assert result.to_arrow()["statistics_file"].to_pylist() == [file.statistics_path]
+    path = Path(file.statistics_path.removeprefix("file://"))
+    assert path.stat().st_size == file.file_size_in_bytes
+    assert path.read_bytes()[-file.file_footer_size_in_bytes :].startswith(b'PFA1{"blobs"')
+    assert StaticTable.from_metadata(table.metadata_location).metadata.statistics == [file]
+    blobs = [blob for blob, _ in blobs_of(file.statistics_path)]
+    assert [(blob["fields"], blob["properties"]["ndv"]) for blob in blobs] == [([1], "6"), ([2], "2")]
+    assert {blob["sequence-number"] for blob in blobs} == {of.sequence_number}
+    [row] = table.inspect.statistics_files().to_pylist()
+    assert [(blob["fields"], dict(blob["properties"])) for blob in row["blob_metadata"]] == [
+        ([1], {"ndv": "6"}),
+        ([2], {"ndv": "2"}),
+    ]
+    table.append(rows(range(40, 41)))
+    table.maintenance.expire_snapshots(older_than=EVER)
+    assert not path.exists()
+    assert table.metadata.statistics == []
+
+
+def test_table_statistics_of_columns_and_snapshots(table: FloeTable) -> None:
+    first = table.snapshots()[0].snapshot_id
+    table.maintenance.compute_table_stats(columns=["id"], snapshot_id=first)
+    [file] = table.metadata.statistics
+    assert [(blob.fields, blob.properties) for blob in file.blob_metadata] == [([1], {"ndv": "2"})]
+    table.update_statistics().remove_statistics(first).commit()
+    assert table.metadata.statistics == []
+    with pytest.raises(NotFoundError, match="no snapshot 7"):
+        table.maintenance.compute_table_stats(snapshot_id=7)
+    with pytest.raises(InvalidArgumentError, match=r"ns\.t: it has no column none"):
+        table.maintenance.compute_table_stats(columns=["none"])
+    with pytest.raises(InvalidArgumentError, match="list of names"):
+        table.maintenance.compute_table_stats(columns="id")
+    empty = table.catalog.create_table("ns.empty", SCHEMA)
+    assert isinstance(empty, FloeTable)
+    assert empty.maintenance.compute_table_stats().statistics_file is None
+    assert empty.maintenance.compute_table_stats().to_arrow().num_rows == 0

@@ -191,6 +191,22 @@ class ComputePartitionStatsResult:
         return pa.table({"partition_statistics_file": pa.array(paths, pa.string())})
 
 
+@dataclass(frozen=True)
+class ComputeTableStatsResult:
+    """The statistics of a snapshot's columns, as Spark's procedure gives them.
+
+    Attributes:
+        statistics_file: Where they are; None if the table has no snapshot.
+    """
+
+    statistics_file: str | None
+
+    def to_arrow(self) -> pa.Table:
+        """A table of one row, or none."""
+        paths = [] if self.statistics_file is None else [self.statistics_file]
+        return pa.table({"statistics_file": pa.array(paths, pa.string())})
+
+
 class FloeExpireSnapshots(ExpireSnapshots):
     """PyIceberg's builder: the snapshots that are named go, and no others.
 
@@ -568,6 +584,42 @@ class FloeMaintenance(MaintenanceTable):
             handle, location = floe_engine.compute_partition_stats(since.writer, snapshot_id=snapshot_id)
             self.tbl._move_to(TableState(self.tbl.catalog, self.tbl.name(), handle), since)
         return ComputePartitionStatsResult(location)
+
+    def compute_table_stats(
+        self, *, columns: Sequence[str] | None = None, snapshot_id: int | None = None
+    ) -> ComputeTableStatsResult:
+        """Count the distinct values of columns, about, into a file that the table's metadata mentions.
+
+        Planners of other engines use that (``ndv``) and the theta sketches behind it, which can be united. Counts up to
+        4,096 are exact, others within 3 % in 19 cases of 20. Nulls and empty strings do not count. The columns are
+        read once, in bounded memory; the file takes the place of what the snapshot had, and expiry removes it with its
+        snapshot. The table moves to its current state.
+
+        Args:
+            columns: Their names, also of fields inside structs (``"place.lat"``); default: all columns at the top that
+                are of primitive types.
+            snapshot_id: The snapshot, whose schema then has the names; default: the current one.
+
+        Example:
+            >>> table.maintenance.compute_table_stats(columns=["carrier"])  # doctest: +SKIP
+            ComputeTableStatsResult(statistics_file='file:///…/metadata/….stats')
+            >>> table.metadata.statistics[0].blob_metadata[0].properties["ndv"]  # doctest: +SKIP
+            '16'
+
+        Raises:
+            InvalidArgumentError: A column is not there, or not of a primitive type.
+            NotFoundError: The table has no such snapshot.
+            CommitFailedError: Other writers were first, again and again.
+        """
+        if isinstance(columns, str):
+            raise InvalidArgumentError(f"columns={columns!r} is one text; it is a list of names: [{columns!r}]")
+        since = self.tbl._state
+        with operation("compute_table_stats", self.tbl._full_name):
+            handle, location = floe_engine.compute_table_stats(
+                since.writer, columns=None if columns is None else list(columns), snapshot_id=snapshot_id
+            )
+            self.tbl._move_to(TableState(self.tbl.catalog, self.tbl.name(), handle), since)
+        return ComputeTableStatsResult(location)
 
 
 def _files(listed: list[tuple[str, str, int]]) -> pa.Table:
