@@ -255,13 +255,31 @@ def test_duckdb_reads_what_is_in_s3_as_dbt_is_told(s3_storage: StorageTestConfig
         assert connection.execute(f"SELECT id FROM read_parquet('{location}')").fetchall() == [(1,), (2,)]
 
 
+@pytest.mark.slow
+@pytest.mark.requirement("REQ-044")
+def test_duckdb_reads_what_is_in_azure_as_dbt_is_told(azure_storage: StorageTestConfig) -> None:
+    store = azure_storage.plugin()
+    location = f"{store.get_warehouse_uri('bronze')}/rows.parquet"
+    with store.get_pyiceberg_fileio().new_output(location).create() as stream:
+        pyarrow.parquet.write_table(pa.table({"id": [1, 2]}), stream)
+    environment = {"AZURE_STORAGE_KEY": azure_storage.secret.get_secret_value()}
+    with duckdb_as_dbt_says(store.get_dbt_profile_config(), environment) as connection:
+        there = location.replace("abfss://", "az://")  # the emulator speaks to blobs alone
+        assert connection.execute(f"SELECT id FROM read_parquet('{there}')").fetchall() == [(1,), (2,)]
+
+
 @pytest.mark.requirement("REQ-044")
 @pytest.mark.parametrize(
     "store",
     [
         GCSStoragePlugin(GCSStorageConfig(bucket="lake")),
         AzureBlobStoragePlugin(
-            AzureBlobStorageConfig(account_name="floe", container="lake", account_key=SecretStr("a2V5"))
+            AzureBlobStorageConfig.model_validate(
+                {"account_name": "floe", "container": "lake", "account_key": {"env": "MY_KEY"}}
+            )
+        ),
+        AzureBlobStoragePlugin(
+            AzureBlobStorageConfig(account_name="floe", container="lake", sas_token=SecretStr("sv=1&sig=a2V5"))
         ),
         AzureBlobStoragePlugin(AzureBlobStorageConfig(account_name="floe", container="lake")),
         AzureBlobStoragePlugin(
@@ -270,13 +288,14 @@ def test_duckdb_reads_what_is_in_s3_as_dbt_is_told(s3_storage: StorageTestConfig
             )
         ),
     ],
-    ids=["gcs", "azure key", "azure chain", "azure client"],
+    ids=["gcs", "azure key", "azure token", "azure chain", "azure client"],
 )
 def test_duckdb_takes_what_dbt_is_told_of_other_stores(store: ObjectStorePlugin) -> None:
     environment = {
         "GCS_HMAC_KEY_ID": "a",
         "GCS_HMAC_SECRET": "b",
-        "AZURE_STORAGE_CONNECTION_STRING": "AccountName=floe;AccountKey=a2V5",
+        "MY_KEY": "a2V5",
+        "AZURE_STORAGE_SAS_TOKEN": "sv=1&sig=a2V5",
         "AZURE_CLIENT_SECRET": "s",
     }
     with duckdb_as_dbt_says(store.get_dbt_profile_config(), environment) as connection:

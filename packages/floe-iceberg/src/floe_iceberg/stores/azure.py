@@ -11,7 +11,7 @@ from floe_core.models import Secret
 from floe_core.models.base import Pattern
 from floe_iceberg.stores.base import Address, ObjectStore, StoreConfig, dagster, dbt, variable
 
-_KEY, _SAS, _CONNECTION = "AZURE_STORAGE_KEY", "AZURE_STORAGE_SAS_TOKEN", "AZURE_STORAGE_CONNECTION_STRING"
+_KEY, _SAS = "AZURE_STORAGE_KEY", "AZURE_STORAGE_SAS_TOKEN"
 _CLIENT_SECRET = "AZURE_CLIENT_SECRET"
 
 
@@ -104,8 +104,21 @@ class AzureBlobStoragePlugin(ObjectStore[AzureBlobStorageConfig]):
         elif config.account_key is None and config.sas_token is None:
             secret |= {"provider": "credential_chain", "account_name": config.account_name}
         else:
-            secret["connection_string"] = dbt(_CONNECTION)
+            secret["connection_string"] = self._connection_string()
         return {"extensions": ["azure"], "secrets": [secret]}
+
+    def _connection_string(self) -> str:
+        """As Azure has it, with the names of environment variables in the place of secrets."""
+        config = self.config
+        account = config.account_name
+        where = f"https://{account}.blob.core.windows.net"
+        if config.endpoint is not None:
+            where = f"{config.endpoint.rstrip('/')}/{account}"
+        if config.sas_token is not None:
+            way_in = f"SharedAccessSignature={dbt(variable(config.sas_token, _SAS))}"
+        else:
+            way_in = f"AccountKey={dbt(variable(config.account_key, _KEY))}"
+        return f"AccountName={account};{way_in};BlobEndpoint={where}"
 
     def get_dagster_io_manager_config(self) -> dict[str, Any]:
         """The warehouse, and PyIceberg's properties as ``storage_options``."""
