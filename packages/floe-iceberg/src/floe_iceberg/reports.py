@@ -181,7 +181,8 @@ def committed(table: floe_engine.Table, snapshots: list[int], nanoseconds: int) 
     if not snapshots or not (_LISTENERS or to_server):
         return
     name = ".".join(table.identifier)
-    for text in map(table.snapshot_json, snapshots):
+    in_order = [snapshot_id for snapshot_id in table.snapshot_ids if snapshot_id in snapshots]
+    for text in map(table.snapshot_json, in_order):
         if text is None:
             continue
         snapshot = json.loads(text)
