@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "floe/catalog/metadata_file.h"
+#include "floe/catalog/planning_mode.h"
 #include "floe/error.h"
 
 namespace floe {
@@ -119,7 +120,10 @@ RewrittenDeletes Table::rewrite_position_deletes(const RewritePositionDeletesOpt
   return floe::rewrite_position_deletes(*catalog_, loaded_, options);
 }
 
-ScanPlan Table::plan(const ScanOptions& options) const { return floe::plan(metadata(), options, *io_); }
+ScanPlan Table::plan(const ScanOptions& options) const {
+  check_clients_plan(*catalog_, loaded_);
+  return floe::plan(metadata(), options, *io_);
+}
 
 std::unique_ptr<arrow::RecordBatchReader> Table::scan(const ScanOptions& options) const {
   return read(metadata(), plan(options), options, io_);

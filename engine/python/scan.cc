@@ -19,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "floe/catalog/planning_mode.h"
 #include "floe/catalog/reports.h"
 #include "floe/error.h"
 #include "floe/manifest/manifest.h"
@@ -50,6 +51,7 @@ class Plan final : public Background {
         options_(with(scan.options, stop_)),
         io_(table_.io()),
         reported_filter_(std::move(reported_filter)) {
+    check_clients_plan(*table_.catalog(), table_.loaded());
     const Stopwatch watch(planning_);
     planner_ = std::make_unique<Planner>(table_.metadata(), options_, *io_);
     head_ = planner_->plan();

@@ -123,6 +123,26 @@ def test_pyiceberg_takes_no_fewer(proxy: CountingProxy, catalog: FloeCatalog, ns
         assert requests(lambda work=work: work(catalog)) <= requests(lambda work=work: work(theirs))  # type: ignore[misc]
 
 
+@pytest.mark.parametrize("version", ["2", "3"])
+def test_a_table_whose_scans_its_server_plans_is_refused_by_name(rest_server: str, ns: str, version: str) -> None:
+    catalog = load_catalog("prod", type="rest", uri=rest_server, **{"scan-planning-mode": "server"})
+    catalog.create_namespace(ns)
+    table = catalog.create_table((ns, "t"), ROWS.schema, properties={"format-version": version})
+    table.append(ROWS)
+    table.delete("id = 1")
+    for read in (
+        lambda: table.scan().to_arrow(),
+        lambda: table.scan().plan_files(),
+        lambda: table.scan(options={"include_empty_files": "true"}).plan_files(),
+        lambda: table.scan().count(),
+        lambda: table.scan().to_arrow_batch_reader(),
+    ):
+        with pytest.raises(NotImplementedError, match=rf"table {ns}.t: .*scan-planning-mode=server"):
+            read()
+    client = load_catalog("prod", type="rest", uri=rest_server).load_table((ns, "t"))
+    assert sorted(client.scan().to_arrow()["id"].to_pylist()) == [2, 3]
+
+
 # --- reports, which go beside what is asked for ---
 
 

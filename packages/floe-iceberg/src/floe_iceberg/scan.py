@@ -44,6 +44,7 @@ BATCH_ROWS = "floe.scan.batch-rows"
 READ_AHEAD_BYTES = "floe.scan.read-ahead-bytes"
 ORDERED = "floe.scan.ordered"
 INCLUDE_EMPTY_FILES = "include_empty_files"
+PLANNING_MODE = "scan-planning-mode"
 SPLIT_OPTIONS = (
     "read.split.target-size",
     "read.split.planning-lookback",
@@ -284,7 +285,7 @@ class FloeScan(DataScan):
         Raises:
             InvalidArgumentError: The filter names a column that is not there.
         """
-        if self._wants_empty_files():
+        if self._wants_empty_files() and not self._is_the_servers:
             return super().plan_files()
         try:
             return self.tasks_of(self.plan())
@@ -399,12 +400,19 @@ class FloeScan(DataScan):
     def _as_pyiceberg(self, error: NotImplementedError, read: Callable[[], T]) -> T:
         """PyIceberg's own answer to what the engine does not do yet. Where it has none, the engine's error stands."""
         version = self._state.format_version if self._state else self._metadata.format_version
-        if version > 2:
+        if version > 2 or self._is_the_servers:
             raise error
         try:
             return read()
         except Exception as second:
             raise error from second
+
+    @property
+    def _is_the_servers(self) -> bool:
+        """Whether the catalog's server is to plan scans, so that no client may."""
+        said = self._state.config.get(PLANNING_MODE) if self._state else None
+        asked = self.catalog.properties.get(PLANNING_MODE) if self.catalog else None
+        return str(said or asked).lower() == "server"
 
 
 def _with_dictionaries(
