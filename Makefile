@@ -132,11 +132,22 @@ test-polaris: build ## tests on the Apache Polaris at FLOE_POLARIS_URI; tests/in
 
 .PHONY: pyiceberg-suite
 pyiceberg-suite: build ## PyIceberg's own tests, as they are and on our catalogs, side by side
-	$(BIN)/python tests/pyiceberg/suite.py
+	$(BIN)/python -m tests.pyiceberg.suite $(TESTS)
+
+# Hive's metastore, out of what Spark has of it, for PyIceberg's integration tests.
+build/hive-metastore/.ready: build/spark/.ready tests/pyiceberg/LoopbackMetastore.java
+	@mkdir -p build/hive-metastore
+	@javac -nowarn -cp "$$(echo build/spark/venv/lib/python3*/site-packages/pyspark/jars)/*" -d build/hive-metastore \
+		tests/pyiceberg/LoopbackMetastore.java
+	@touch $@
+
+.PHONY: pyiceberg-integration
+pyiceberg-integration: build iceberg-rest build/stores/seaweedfs/.ready build/hive-metastore/.ready ## PyIceberg's integration tests likewise, on servers
+	$(BIN)/python -m tests.pyiceberg.suite --servers $(TESTS)
 
 .PHONY: pyiceberg-newest
 pyiceberg-newest: build ## the same with the newest PyIceberg: what will break
-	$(BIN)/python tests/pyiceberg/suite.py --newest
+	$(BIN)/python -m tests.pyiceberg.suite --newest $(TESTS)
 
 .PHONY: sanitize
 sanitize: build build/.debian-dev build/.debian-test iceberg-rest ## the C++ tests under AddressSanitizer and UBSan

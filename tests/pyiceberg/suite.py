@@ -1,8 +1,9 @@
 """PyIceberg's own test suite, as it is and on our catalogs, side by side: ``make pyiceberg-suite``.
 
-What needs no server, of the version that is installed, or of the newest one that the package index has (``--newest``:
-what will break). Its source distribution brings the tests, into build/. The exit code is 1 if a test that passes
-plainly fails on ours and is not in ``deviations.toml``, or is there and passes.
+What needs no server, or the integration tests (``--servers``), which want a REST catalog, Hive's, S3 and Spark: each
+run has new ones, filled by PyIceberg's ``dev/provision.py``. Of the version that is installed, or of the newest one
+that the package index has (``--newest``: what will break). Its source distribution brings the tests, into build/. The
+exit code is 1 if a test that passes plainly fails on ours and is not in ``deviations.toml``, or is there and passes.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ import tarfile
 import tempfile
 import venv
 from pathlib import Path
+
+from tests.pyiceberg import servers
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -42,21 +45,23 @@ NEEDS = (
     "datafusion<55",  # as pyiceberg-core is built for
 )
 NO_SERVER = "(unmarked or parametrize) and not integration"
-WITH_SERVERS = ("tests/integration", "tests/notebooks", "tests/benchmark")
+NOT_TESTS = ("tests/notebooks", "tests/benchmark")
+WITH_SERVERS = ("tests/integration", *NOT_TESTS)
 
 Outcomes = dict[str, dict[str, str]]
 
 
 def sources(version: str) -> Path:
-    """PyIceberg's tests, and nothing else of its sources: they would be imported."""
+    """PyIceberg's tests and what provisions them, and nothing else of its sources: they would be imported."""
     folder = BUILD / f"pyiceberg-{version}"
-    if not folder.exists():
+    if not (folder / ".ready").exists():
         BUILD.mkdir(parents=True, exist_ok=True)
         download = ["download", "--quiet", "--no-deps", "--no-binary=pyiceberg", f"--dest={BUILD}"]
         subprocess.run([sys.executable, "-m", "pip", *download, f"pyiceberg=={version}"], check=True)
         with tarfile.open(BUILD / f"{folder.name}.tar.gz") as archive:
-            wanted = (f"{folder.name}/tests/", f"{folder.name}/pyproject.toml")
+            wanted = tuple(f"{folder.name}/{part}" for part in ("tests/", "dev/provision.py", "pyproject.toml"))
             archive.extractall(BUILD, [m for m in archive if m.name.startswith(wanted)], filter="data")
+        (folder / ".ready").touch()
     return folder
 
 
@@ -78,15 +83,15 @@ def environment(name: str, *packages: str) -> Path:
     return python
 
 
-def run(python: Path | str, folder: Path, *arguments: str, ours: bool) -> tuple[Outcomes, str]:
+def run(python: Path | str, folder: Path, *arguments: str, plugins: tuple[str, ...] = ()) -> tuple[Outcomes, str]:
     """What became of each test, and what pytest said."""
     with tempfile.TemporaryDirectory() as scratch:
         path = os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")])
         outcomes = Path(scratch, "outcomes.json")
         own = {**dict.fromkeys(("PYICEBERG_HOME", "HOME", "TMPDIR"), scratch), "SUITE_OUTCOMES": str(outcomes)}
-        plugins = ["-p", "outcomes", *(["-p", "floe_in_place"] if ours else []), "-p", "no:cacheprovider"]
+        loaded = [part for plugin in ("outcomes", *plugins, "no:cacheprovider") for part in ("-p", plugin)]
         done = subprocess.run(
-            [python, "-m", "pytest", *plugins, "-q", "-rfE", "--tb=short", f"--basetemp={scratch}/t", *arguments],
+            [python, "-m", "pytest", *loaded, "-q", "-rfE", "--tb=short", f"--basetemp={scratch}/t", *arguments],
             cwd=folder,
             env={**os.environ, "PYTHONPATH": path, **own},
             stdout=subprocess.PIPE,
@@ -97,22 +102,45 @@ def run(python: Path | str, folder: Path, *arguments: str, ours: bool) -> tuple[
         return json.loads(outcomes.read_text()) if outcomes.exists() else {}, done.stdout
 
 
+def run_on_servers(
+    python: Path, folder: Path, provision: Path, *arguments: str, plugins: tuple[str, ...] = ()
+) -> tuple[Outcomes, str]:
+    """`run`, on new servers that have what the tests expect."""
+    os.environ["PYTHONPATH"] = str(servers.pyspark())
+    with servers.servers():
+        subprocess.run([python, provision], check=True)
+        return run(python, folder, *arguments, plugins=plugins)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--newest", action="store_true", help="the newest PyIceberg that the package index has")
     parser.add_argument("tests", nargs="*", default=["tests"], help="of the source distribution; default: all")
+    parser.add_argument("--servers", action="store_true", help="the integration tests, on servers of this machine")
+    parser.add_argument("--provision", type=Path, help="PyIceberg's dev/provision.py; default: the distribution's")
     options = parser.parse_args()
     if options.newest:
-        python = environment("newest", *NEEDS, "--pre", "--upgrade", "pyiceberg")
+        python = environment("newest", *NEEDS)
+        pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        subprocess.run([*pip, "--pre", "--upgrade", "pyiceberg"], check=True)
         asked = [str(python), "-c", "from importlib.metadata import version; print(version('pyiceberg'))"]
         version = subprocess.check_output(asked, text=True).strip()
     else:
         version = importlib.metadata.version("pyiceberg")
         python = environment("with-needs", *NEEDS)
     folder = sources(version)
-    which = ["-m", NO_SERVER, *(f"--ignore={part}" for part in WITH_SERVERS), *options.tests]
-    plain, _ = run(python, folder, *which, ours=False)
-    ours, said = run(python, folder, *which, ours=True)
+    if options.servers:
+        provision = options.provision or folder / "dev/provision.py"
+        if lacking := [*servers.missing(), *([] if provision.exists() else [f"{provision} (--provision)"])]:
+            print(f"The integration tests cannot run without {', '.join(lacking)}: make pyiceberg-integration")
+            return 2
+        which = ["-m", "integration", *(f"--ignore={part}" for part in NOT_TESTS), *options.tests]
+        plain, _ = run_on_servers(python, folder, provision, *which)
+        ours, said = run_on_servers(python, folder, provision, *which, plugins=("floe_on_servers",))
+    else:
+        which = ["-m", NO_SERVER, *(f"--ignore={part}" for part in WITH_SERVERS), *options.tests]
+        plain, _ = run(python, folder, *which)
+        ours, said = run(python, folder, *which, plugins=("floe_in_place",))
     return report(version, plain, ours, said)
 
 

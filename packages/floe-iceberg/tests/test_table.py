@@ -40,7 +40,7 @@ from pyiceberg.types import (
 import floe_engine
 from floe_iceberg import FloeCatalog, FloeScan, FloeTable
 from floe_iceberg.changes import FloeUpsertResult
-from floe_iceberg.errors import InvalidArgumentError
+from floe_iceberg.errors import InvalidArgumentError, is_out_of_reach
 from floe_iceberg.table import FloeStaticTable
 
 ex: Any = pyiceberg.expressions  # whose constructors take more than they are typed for
@@ -408,6 +408,14 @@ def test_version_3_takes_the_engines_changes_and_none_of_pyicebergs(catalog: Flo
     assert catalog.load_table("ns.v3").scan().to_arrow()["more"].to_pylist() == [7, 7]
 
 
+def test_a_file_that_is_not_there_is_what_python_calls_it(catalog: FloeCatalog, tmp_path: Path) -> None:
+    table = catalog.create_table("ns.t", SCHEMA)
+    with pytest.raises(FileNotFoundError, match="gone.parquet") as refused:
+        table.add_files([f"file://{tmp_path}/gone.parquet"])
+    assert isinstance(refused.value, ValueError)
+    assert not is_out_of_reach(refused.value)
+
+
 def test_an_upsert_takes_a_budget_of_memory(catalog: FloeCatalog) -> None:
     table = catalog.create_table("ns.t", SCHEMA)
     table.append(rows(*range(2_000)))
@@ -522,7 +530,7 @@ def test_one_text_in_the_place_of_several_is_refused(table: FloeTable) -> None:
 
 def test_a_delete_of_nothing_warns_where_it_was_called(table: FloeTable) -> None:
     table.append(rows(1))
-    with pytest.warns(UserWarning, match=r"ns\.t: Delete operation did not match any records") as warned:
+    with pytest.warns(UserWarning, match=r"^Delete operation did not match any records: ns\.t") as warned:
         table.delete("id = 9")
     assert [warning.filename for warning in warned] == [__file__]
 

@@ -72,7 +72,8 @@ class RowChanges(ABC):
         """The engine's upsert, of a table or in a transaction."""
 
     def _warn_of_nothing(self) -> None:
-        warnings.warn(f"{self._full_name}: Delete operation did not match any records", stacklevel=4)
+        # The text of PyIceberg's comes first: programs filter by it.
+        warnings.warn(f"Delete operation did not match any records: {self._full_name}", stacklevel=4)
 
     @traced("append")
     def append(
@@ -500,7 +501,7 @@ def arrow_stream(df: Any) -> Any:
     if hasattr(df, "__arrow_c_stream__"):
         return df
     raise InvalidArgumentError(
-        f"Expected pa.Table or pa.RecordBatchReader, or any other Arrow stream, got: {df!r:.200}"
+        f"Expected pa.Table or pa.RecordBatchReader, got: {df!s:.200}; any other Arrow stream is taken, too"
     )
 
 

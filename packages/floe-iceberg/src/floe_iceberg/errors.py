@@ -235,8 +235,8 @@ class MissingPropertyError(InvalidArgumentError, pyiceberg.NoSuchPropertyExcepti
     """A catalog was opened without a property that it needs."""
 
 
-class NotFoundError(IcebergError, engine.NotFound, ValueError):
-    """Something that was named, such as a snapshot, is not there."""
+class NotFoundError(IcebergError, engine.NotFound, ValueError, FileNotFoundError):
+    """Something that was named, such as a snapshot or a file, is not there."""
 
 
 class AlreadyExistsError(IcebergError, engine.AlreadyExists, ConflictError):
@@ -386,6 +386,8 @@ def as_ours(table_identifier: str) -> Iterator[None]:
 
 def is_out_of_reach(error: BaseException) -> bool:
     """Whether an error says that a catalog cannot be reached: the operating system's, or that of whoever asks it."""
+    if isinstance(error, NotFoundError):
+        return False
     if isinstance(error, (OSError, pyiceberg.ServerError, pyiceberg.ServiceUnavailableError)):
         return True
     return type(error).__module__.partition(".")[0] in ("requests", "urllib3", "sqlalchemy")
