@@ -410,7 +410,7 @@ def test_version_3_takes_the_engines_changes_and_none_of_pyicebergs(catalog: Flo
 
 def test_a_file_that_is_not_there_is_what_python_calls_it(catalog: FloeCatalog, tmp_path: Path) -> None:
     table = catalog.create_table("ns.t", SCHEMA)
-    with pytest.raises(FileNotFoundError, match="gone.parquet") as refused:
+    with pytest.raises(FileNotFoundError, match=r"gone\.parquet") as refused:
         table.add_files([f"file://{tmp_path}/gone.parquet"])
     assert isinstance(refused.value, ValueError)
     assert not is_out_of_reach(refused.value)
