@@ -408,6 +408,19 @@ def test_version_3_takes_the_engines_changes_and_none_of_pyicebergs(catalog: Flo
     assert catalog.load_table("ns.v3").scan().to_arrow()["more"].to_pylist() == [7, 7]
 
 
+def test_a_uuid_is_a_default(catalog: FloeCatalog) -> None:
+    first, second = UUID(int=1), UUID(int=2)
+    table = catalog.create_table("ns.t", SCHEMA, properties={"format-version": "3"})
+    with table.update_schema() as update:
+        update.add_column("key", UUIDType(), default_value=first)
+    with table.update_schema() as update:
+        update.set_default_value("key", second)
+    key = table.schema().find_field("key")
+    assert (key.initial_default, key.write_default) == (first, second)
+    with pytest.raises(ValueError, match="Invalid default value: badly formed"):
+        table.update_schema().set_default_value("key", "abc")
+
+
 def test_a_file_that_is_not_there_is_what_python_calls_it(catalog: FloeCatalog, tmp_path: Path) -> None:
     table = catalog.create_table("ns.t", SCHEMA)
     with pytest.raises(FileNotFoundError, match=r"gone\.parquet") as refused:

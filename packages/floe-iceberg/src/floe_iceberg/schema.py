@@ -452,6 +452,8 @@ class FloeUpdateSchema(UpdateSchema):
         default = _default(default_value, field_type)
         text = "null"
         if default is not None and isinstance(field_type, PrimitiveType):
+            if isinstance(field_type, UUIDType):
+                default = uuid.UUID(bytes=default)  # as a literal it is bytes
             text = json.dumps(to_json(field_type, default))
         self._update.set_write_default(name, text)
         return self
@@ -536,7 +538,7 @@ def _default(value: Any, field_type: IcebergType) -> Any:
     try:
         return literal(value).to(field_type).value
     except (ValueError, TypeError) as error:
-        raise InvalidArgumentError(f"Invalid default value: {value!r} is no {field_type}: {error}") from error
+        raise InvalidArgumentError(f"Invalid default value: {error}") from error
 
 
 # --- Pydantic's models -----------------------------------------------------------------------------------------------
