@@ -712,7 +712,7 @@ def test_any_arrow_stream_is_appended(table: FloeTable, source: Any) -> None:
 
 
 def test_what_is_no_arrow_stream(table: FloeTable) -> None:
-    with pytest.raises(ValueError, match="Arrow stream, got: \\[1\\]"):
+    with pytest.raises(ValueError, match=r"pa\.RecordBatchReader, got: \[1\]; any other Arrow stream"):
         table.append([1])
 
 
