@@ -155,7 +155,7 @@ def as_pyiceberg_reads(json: str) -> str:
     >>> print(as_pyiceberg_reads('{"type": "geography(EPSG:4326, vincenty)"}'))
     {"type": "geography('EPSG:4326', 'vincenty')"}
     """
-    return _GEO.sub(_quoted, json)
+    return _GEO.sub(_quoted, json) if '"geo' in json else json
 
 
 def _quoted(found: re.Match[str]) -> str:
