@@ -73,6 +73,11 @@ TEST(RowOrderText, FieldsHaveTransformsDirectionsAndNulls) {
 TEST(RowOrderText, ZOrder) {
   EXPECT_THAT(parse_row_order("zorder(id, PLACE.lat)", schema(), false).z_order, ElementsAre("id", "place.lat"));
   EXPECT_THAT(message([] { parse_row_order("zorder(id), at", schema(), true); }), HasSubstr("zorder"));
+  EXPECT_EQ(parse_row_order("zorder(id, at)", schema(), true).curve, Curve::kZOrder);
+  const RowOrderText hilbert = parse_row_order("Hilbert(at, id)", schema(), true);
+  EXPECT_THAT(hilbert.z_order, ElementsAre("at", "id"));
+  EXPECT_EQ(hilbert.curve, Curve::kHilbert);
+  EXPECT_THAT(message([] { parse_row_order("zorder(id), hilbert(at)", schema(), true); }), HasSubstr("one order"));
 }
 
 TEST(RowOrderText, WhatDoesNotParseIsRefused) {

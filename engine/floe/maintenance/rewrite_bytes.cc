@@ -12,7 +12,7 @@
 namespace floe {
 namespace {
 
-constexpr std::string_view kTaskMagic = "floe rewrite task 1", kResultMagic = "floe rewrite result 1";
+constexpr std::string_view kTaskMagic = "floe rewrite task 2", kResultMagic = "floe rewrite result 1";
 constexpr int64_t kSnapshotId = 1;  // of entries, where it does not matter
 
 class Writer {
@@ -191,6 +191,7 @@ std::string to_bytes(const RewriteTask& task) {
       out.add(bound ? std::optional(to_bytes(*bound, type)) : std::nullopt);
     }
   });
+  out.add(static_cast<int64_t>(task.curve));
   out.add_all(task.files, [&](const ManifestPart& part) { add_part(out, *task.job, part); });
   std::vector<const ManifestPart*> data;
   for (const ManifestPart& part : task.files) data.push_back(&part);
@@ -214,6 +215,7 @@ RewriteTask rewrite_task_from_bytes(std::string_view bytes) {
       }
       task.z_order.push_back(std::move(column));
     });
+    task.curve = in.number() == static_cast<int64_t>(Curve::kHilbert) ? Curve::kHilbert : Curve::kZOrder;
     in.each([&] { task.files.push_back(read_part(in)); });
     std::vector<ManifestPart> deletes;
     in.each([&] { deletes.push_back(read_part(in)); });

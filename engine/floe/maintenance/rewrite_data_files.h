@@ -34,11 +34,12 @@ struct RewriteDataFilesOptions {
   bool case_sensitive = true;
   std::string branch = "main";
   Properties snapshot_properties = {};
-  // How rows are put in order within a group: by these fields, or along a Z-order curve over these columns. Neither: in
+  // How rows are put in order within a group: by these fields, or along a curve over these columns. Neither: in
   // the table's sort order, and as they come if it has none (bin-packing). Bounds of the columns make all of them count
-  // alike in a Z-order.
+  // alike along a curve.
   std::vector<SortField> sort_order = {};
   std::vector<std::string> z_order = {};
+  Curve curve = Curve::kZOrder;
 
   // The members from here to `output_spec_id` are the options of Spark's procedure of the same names.
   std::optional<int64_t> target_file_size_bytes = {};  // default: `write.target-file-size-bytes`
@@ -76,8 +77,8 @@ struct RewriteDataFilesOptions {
 void set_options(RewriteDataFilesOptions& options, const Properties& values);
 
 // Sets how rows are put in order as Spark's procedure has it: `strategy` is "binpack", "sort" or empty, `sort_order`
-// such as "day DESC NULLS LAST, bucket(16, id)" or "zorder(lat, lon)"; empty, "sort" is by the table's order. Throws
-// InvalidArgument for what contradicts itself or the table.
+// such as "day DESC NULLS LAST, bucket(16, id)", "zorder(lat, lon)" or "hilbert(lat, lon)"; empty, "sort" is by the
+// table's order. Throws InvalidArgument for what contradicts itself or the table.
 void set_strategy(RewriteDataFilesOptions& options, std::string_view strategy, std::string_view sort_order,
                   const TableMetadata& table);
 
@@ -104,6 +105,7 @@ struct RewriteTask {
   int64_t input_files = 0, input_bytes = 0;
   int64_t file_bytes = 0;             // of each file that it writes
   std::vector<ZOrderColumn> z_order;  // in place of the job's order
+  Curve curve = Curve::kZOrder;
 };
 
 // What came of a task.

@@ -158,7 +158,7 @@ std::vector<ZOrderColumn> z_order_of(const RewriteDataFilesOptions& options, con
     if (!field) throw InvalidArgument(fmt::format("table {}: it has no column {}", table_name, name));
     columns.push_back({.field_id = field->id});
   }
-  if (!columns.empty()) RowOrder(columns, schema);  // refuses columns that cannot be
+  if (!columns.empty()) RowOrder(columns, schema, options.curve);  // refuses columns that cannot be
   return columns;
 }
 
@@ -277,6 +277,7 @@ void set_strategy(RewriteDataFilesOptions& options, std::string_view strategy, s
     RowOrderText order = parse_row_order(sort_order, *current_schema(table), options.case_sensitive);
     options.sort_order = std::move(order.fields);
     options.z_order = std::move(order.z_order);
+    options.curve = order.curve;
   } else if (default_sort_order(table).fields.empty()) {
     throw InvalidArgument("rewrite_data_files: the table has no sort order; say by what to sort");
   }
@@ -317,7 +318,10 @@ RewritePlan plan_rewrite(const LoadedTable& table, const RewriteDataFilesOptions
   RewritePlan rewrite{.job = std::move(job), .tasks = {}};
   for (const auto& group : groups) rewrite.tasks.push_back(task_of(rewrite.job, plan, group, sizes, z_order));
   order(rewrite.tasks, options.rewrite_job_order);
-  for (size_t i = 0; i < rewrite.tasks.size(); ++i) rewrite.tasks[i].group = static_cast<int64_t>(i);
+  for (size_t i = 0; i < rewrite.tasks.size(); ++i) {
+    rewrite.tasks[i].group = static_cast<int64_t>(i);
+    rewrite.tasks[i].curve = options.curve;
+  }
   return rewrite;
 }
 

@@ -29,6 +29,7 @@ RewriteResult run(const RewriteTask& task, const IoPtr& io, const RewriteTaskOpt
                                .sort_memory = options.memory / 4,
                                .sort_folder = options.sort_folder,
                                .z_order = task.z_order,
+                               .curve = task.curve,
                                .stop = options.stop});
   return result;
 }

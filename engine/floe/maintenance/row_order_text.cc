@@ -23,7 +23,8 @@ class Parser {
       parse_term(order);
     } while (skip(","));
     if (!token_.empty()) refuse(fmt::format("'{}' is not expected", token_));
-    if (!order.z_order.empty() && !order.fields.empty()) refuse("zorder cannot be put together with other fields");
+    if (!order.z_order.empty() && !order.fields.empty())
+      refuse("zorder and hilbert cannot be put together with other fields");
     if (!order.fields.empty()) validate(SortOrder{.order_id = 1, .fields = order.fields}, schema_);
     return order;
   }
@@ -40,7 +41,9 @@ class Parser {
       } while (skip(","));
       if (!skip(")")) refuse("a ')' is missing");
     }
-    if (is_call && lower(name) == "zorder") {
+    if (is_call && (lower(name) == "zorder" || lower(name) == "hilbert")) {
+      if (!order.z_order.empty()) refuse("rows are in one order");
+      order.curve = lower(name) == "zorder" ? Curve::kZOrder : Curve::kHilbert;
       for (const std::string& column : arguments) order.z_order.push_back(find(column).second);
       return;
     }

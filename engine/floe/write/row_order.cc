@@ -69,7 +69,7 @@ char* put_bytes(char* out, std::string_view bytes, char flip) {
   return out;
 }
 
-// --- Z-order ---------------------------------------------------------------------------------------------------------
+// --- curves ----------------------------------------------------------------------------------------------------------
 
 constexpr size_t kMaxZColumns = 8;
 constexpr uint64_t kSign64 = uint64_t{1} << 63;
@@ -106,14 +106,39 @@ std::array<uint64_t, 256> spread_bits(size_t n) {
   return spread;
 }
 
+// Coordinates become the place along the Hilbert curve, whose bits are those of the n numbers in turn. From the highest
+// bit down, what is below it is turned and mirrored as the part of the curve is that it leads into; then bits are those
+// of a Gray code (J. Skilling, "Programming the Hilbert curve", 2004).
+void to_hilbert(uint64_t* x, size_t n) {
+  for (uint64_t bit = kSign64; bit > 1; bit >>= 1) {
+    const uint64_t below = bit - 1;
+    for (size_t i = 0; i < n; ++i) {
+      if (x[i] & bit) {
+        x[0] ^= below;
+      } else {
+        const uint64_t differ = (x[0] ^ x[i]) & below;
+        x[0] ^= differ;
+        x[i] ^= differ;
+      }
+    }
+  }
+  for (size_t i = 1; i < n; ++i) x[i] ^= x[i - 1];
+  uint64_t flip = 0;
+  for (uint64_t bit = kSign64; bit > 1; bit >>= 1) {
+    if (x[n - 1] & bit) flip ^= bit - 1;
+  }
+  for (size_t i = 0; i < n; ++i) x[i] ^= flip;
+}
+
 }  // namespace
 
-RowOrder::RowOrder(const std::vector<ZOrderColumn>& columns, const Schema& schema) {
+RowOrder::RowOrder(const std::vector<ZOrderColumn>& columns, const Schema& schema, Curve curve) : curve_(curve) {
+  const char* name = curve == Curve::kZOrder ? "Z-order" : "Hilbert order";
   if (columns.empty() || columns.size() > kMaxZColumns) {
-    throw InvalidArgument(fmt::format("a Z-order is over one to {} columns, not {}", kMaxZColumns, columns.size()));
+    throw InvalidArgument(fmt::format("a {} is over one to {} columns, not {}", name, kMaxZColumns, columns.size()));
   }
   for (const ZOrderColumn& column : columns) {
-    z_columns_.push_back(z_column(column, schema, fmt::format("Z-order, column {}", z_columns_.size() + 1)));
+    z_columns_.push_back(z_column(column, schema, fmt::format("{}, column {}", name, z_columns_.size() + 1)));
   }
 }
 
@@ -188,6 +213,9 @@ void RowOrder::append_interleaved(const arrow::RecordBatch& batch, RowKeys& keys
       case ColumnTransform::Kind::kNone:
         break;
     }
+  }
+  if (curve_ == Curve::kHilbert) {
+    for (size_t row = 0; row < rows; ++row) to_hilbert(&bits[row * n], n);
   }
   const std::array<uint64_t, 256> spread = spread_bits(n);
   const size_t begin = keys.bytes.size();

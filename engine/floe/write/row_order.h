@@ -1,4 +1,4 @@
-// Rows in the order of a table's sort order, or along a Z-order curve. Specification: "Sorting".
+// Rows in the order of a table's sort order, or along a curve through several columns. Specification: "Sorting".
 #pragma once
 
 #include <arrow/record_batch.h>
@@ -33,17 +33,21 @@ struct ZOrderColumn {
   std::optional<Value> lower = {}, upper = {};
 };
 
+// Both bring rows near each other that are near each other in all the columns. What follows on a Hilbert curve is
+// always near; a Z-order jumps, and takes less time.
+enum class Curve : uint8_t { kZOrder, kHilbert };
+
 class RowOrder {
  public:
   // Throws NotSupported for a transform that this version does not know, InvalidArgument if a column is missing or
   // cannot be sorted by.
   RowOrder(const SortOrder& order, const Schema& schema);
 
-  // Along a Z-order curve: rows that are near each other in all the columns come to lie near each other. A key is the
-  // bits of all columns' values in turn, the highest first, each as 64 bits that are ordered as the values are (of
-  // strings and binaries, the first that differ within the bounds). Nulls are with the least values. Throws
+  // Along a curve. A key of a Z-order is the bits of all columns' values in turn, the highest first, each as 64 bits
+  // that are ordered as the values are (of strings and binaries, the first that differ within the bounds); a key of a
+  // Hilbert curve is the place along it of what has these coordinates. Nulls are with the least values. Throws
   // InvalidArgument for less than one or more than eight columns.
-  RowOrder(const std::vector<ZOrderColumn>& columns, const Schema& schema);
+  RowOrder(const std::vector<ZOrderColumn>& columns, const Schema& schema, Curve curve = Curve::kZOrder);
 
   // Appends a key for each row: rows are in order as their keys are, compared as unsigned bytes. Floats are in their
   // total order: negative NaNs first, -0.0 before 0.0, NaNs last.
@@ -65,7 +69,8 @@ class RowOrder {
   static ZColumn z_column(const ZOrderColumn& column, const Schema& schema, const std::string& what);
 
   std::vector<Column> columns_;
-  std::vector<ZColumn> z_columns_;  // of a Z-order, which has no others
+  std::vector<ZColumn> z_columns_;  // of a curve, which has no others
+  Curve curve_ = Curve::kZOrder;
 };
 
 }  // namespace floe

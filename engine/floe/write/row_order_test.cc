@@ -140,12 +140,12 @@ TEST(RowOrder, RefusesAMissingColumn) {
   EXPECT_THROW(RowOrder({.order_id = 1, .fields = {{.source_ids = {9}}}}, schema), InvalidArgument);
 }
 
-// --- Z-order ---
+// --- curves ---
 
 std::vector<int> z_sorted(const Schema& schema, const std::vector<ZOrderColumn>& columns,
-                          const arrow::RecordBatch& batch) {
+                          const arrow::RecordBatch& batch, Curve curve = Curve::kZOrder) {
   RowKeys keys;
-  RowOrder(columns, schema).append_keys(batch, keys);
+  RowOrder(columns, schema, curve).append_keys(batch, keys);
   std::vector<int> rows(keys.size());
   std::iota(rows.begin(), rows.end(), 0);
   std::stable_sort(rows.begin(), rows.end(), [&](int a, int b) { return keys[a] < keys[b]; });
@@ -163,8 +163,10 @@ TEST(ZOrder, OneColumnIsOrderedAsItsValuesAre) {
       }
       std::vector<Value> all{Value()};
       all.insert(all.end(), values.begin(), values.end());
-      EXPECT_EQ(z_sorted(schema, {column}, *batch_of(schema, {all})), ascending(all.size()))
-          << to_string(type) << (bounds ? " with bounds" : "");
+      for (const Curve curve : {Curve::kZOrder, Curve::kHilbert}) {
+        EXPECT_EQ(z_sorted(schema, {column}, *batch_of(schema, {all}), curve), ascending(all.size()))
+            << to_string(type) << (bounds ? " with bounds" : "") << (curve == Curve::kHilbert ? " Hilbert" : "");
+      }
     }
   };
   expect(primitive(TypeKind::kBoolean), {false, true});
@@ -209,6 +211,36 @@ TEST(ZOrder, NeighboursInAllColumnsAreNeighbours) {
       most = std::max(most, rows[i] / 16);
     }
     EXPECT_LE(most - least, 7) << quarter;
+  }
+}
+
+// The cells of a cube, and what comes next to each.
+TEST(HilbertOrder, GoesFromEachCellToANeighbour) {
+  for (const auto& [columns, side] : std::vector<std::pair<size_t, int>>{{2, 32}, {3, 8}, {4, 4}, {5, 2}}) {
+    SCOPED_TRACE(columns);
+    Schema schema;
+    std::vector<ZOrderColumn> order;
+    for (size_t c = 0; c < columns; ++c) {
+      const auto id = static_cast<int32_t>(c + 1);
+      schema.fields.push_back({.id = id, .name = "c" + std::to_string(id), .type = primitive(TypeKind::kInt)});
+      order.push_back({.field_id = id, .lower = Value(100 * side), .upper = Value(101 * side - 1)});
+    }
+    std::vector<std::vector<Value>> values(columns);
+    size_t cells = 1;
+    for (size_t c = 0; c < columns; ++c) cells *= static_cast<size_t>(side);
+    for (size_t cell = 0; cell < cells; ++cell) {
+      auto rest = static_cast<int32_t>(cell);
+      for (size_t c = 0; c < columns; ++c, rest /= side) values[c].emplace_back(100 * side + rest % side);
+    }
+    const std::vector<int> rows = z_sorted(schema, order, *batch_of(schema, values), Curve::kHilbert);
+    ASSERT_EQ(rows.size(), cells);
+    for (size_t i = 1; i < cells; ++i) {
+      int apart = 0;
+      for (size_t c = 0; c < columns; ++c) {
+        apart += std::abs(values[c][rows[i]].as<int32_t>() - values[c][rows[i - 1]].as<int32_t>());
+      }
+      ASSERT_EQ(apart, 1) << i;
+    }
   }
 }
 

@@ -110,6 +110,7 @@ struct Layout {
   PartitionSpec spec;
   SortOrder order;
   std::vector<ZOrderColumn> z_order;  // in place of `order`
+  Curve curve = Curve::kZOrder;
   Properties properties;
   int64_t target_bytes = 0;
   FileContent content = FileContent::kData;
@@ -121,6 +122,7 @@ Layout data_layout(const TableMetadata& table, const WriteOptions& options) {
           .spec = default_spec(table),
           .order = options.z_order.empty() ? default_sort_order(table) : SortOrder{},
           .z_order = options.z_order,
+          .curve = options.curve,
           .properties = table.properties,
           .target_bytes = int_property(table.properties, "write.target-file-size-bytes", kTargetFileBytes)};
 }
@@ -283,7 +285,7 @@ class Writing {
       max_open_ = static_cast<int32_t>(std::clamp<int64_t>(options.row_group_memory / each, 1, max_open_));
     }
     if (!layout_.order.fields.empty()) order_.emplace(layout_.order, layout_.schema);
-    if (!layout_.z_order.empty()) order_.emplace(layout_.z_order, layout_.schema);
+    if (!layout_.z_order.empty()) order_.emplace(layout_.z_order, layout_.schema, layout_.curve);
   }
 
   void write(const arrow::RecordBatch& piece) {

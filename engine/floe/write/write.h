@@ -27,8 +27,9 @@ struct WriteOptions {
   // beyond it they go to a temporary file in `sort_folder` (empty: the system's, TMPDIR), which has no name there.
   int64_t sort_memory = 128 << 20;
   std::string sort_folder;
-  // Rows are clustered along a Z-order curve over these columns, in place of the table's sort order.
+  // Rows are clustered along a curve over these columns, in place of the table's sort order.
   std::vector<ZOrderColumn> z_order;
+  Curve curve = Curve::kZOrder;
   // The stream has the columns `_row_id` and `_last_updated_sequence_number` besides the table's, and the files get
   // them: of rows that were in the table before (version 3). Null: what the commit assigns.
   bool row_lineage = false;

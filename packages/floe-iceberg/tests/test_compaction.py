@@ -103,6 +103,19 @@ def test_by_filter_and_order(table: FloeTable) -> None:
     assert ids(table) == list(range(60))
 
 
+def test_a_hilbert_order_in_other_processes(table: FloeTable) -> None:
+    everything = {"rewrite-all": True}
+    plan = table.maintenance.plan_rewrite(sort_order="hilbert(id, day)", options=everything)
+    tasks: list[RewriteTask] = pickle.loads(pickle.dumps(plan.tasks))
+    plan.commit([task.run() for task in tasks])
+    there = table.scan().to_arrow()
+    table.maintenance.rewrite_data_files(sort_order="hilbert(id, day)", options=everything)
+    assert table.scan().to_arrow().equals(there)
+    table.maintenance.rewrite_data_files(sort_order="zorder(id, day)", options=everything)
+    assert not table.scan().to_arrow().equals(there)
+    assert ids(table) == list(range(60))
+
+
 def test_in_steps_that_other_processes_run(catalog: FloeCatalog) -> None:
     spec = PartitionSpec(PartitionField(1, 1000, TruncateTransform(30), "thirty"))
     table = catalog.create_table("ns.t", SCHEMA, partition_spec=spec)

@@ -33,7 +33,9 @@ def _compaction_options() -> dict[str, str | int | float | bool]:
 class CompactionPolicy(_Policy):
     """When data files are written again: whenever a plan with these options finds some."""
 
-    sort_order: str | None = Field(default=None, description='Such as "day DESC" or "zorder(lat, lon)".')
+    sort_order: str | None = Field(
+        default=None, description='Such as "day DESC", "zorder(lat, lon)" or "hilbert(lat, lon)".'
+    )
     where: str | None = Field(default=None, description="Only files that may have rows which match.")
     options: dict[str, str | int | float | bool] = Field(
         default_factory=_compaction_options, description="Those of rewrite_data_files."
