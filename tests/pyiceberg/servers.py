@@ -2,6 +2,10 @@
 
 S3 on 9000 (SeaweedFS), the REST catalog on 8181 (Iceberg's reference server), Hive's metastore on 9083, and Spark
 Connect on 15002 with both catalogs. `make pyiceberg-integration` installs them.
+
+What fails here plainly, too: the metastore is Hive 2.3, which Spark has, and wants names of databases without a dash
+(`test_catalog.py` on Hive); Spark has no Hadoop for S3, which tables of Hive's own would need
+(`test_hive_migration.py`); Daft is not installed; DuckDB would download its extensions.
 """
 
 from __future__ import annotations
