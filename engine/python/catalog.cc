@@ -120,6 +120,9 @@ void bind_catalog(nb::module_& m) {
   nb::class_<Catalog>(m, "Catalog", "Which tables there are. Safe to use from many threads.")
       .def_prop_ro("name", [](const Catalog& self) { return self.name(); })
       .def_prop_ro("properties", [](const Catalog& self) { return self.properties(); })
+      .def_prop_ro(
+          "commits_tables", [](const Catalog& self) { return self.commits_tables(); },
+          "Whether it commits to several tables at once.")
       .def(
           "create_namespace",
           [](Catalog& self, const Namespace& ns, const Properties& properties) {

@@ -214,6 +214,27 @@ class TransactionHandle {
 
   void drop() { in_turn()->drop(); }
 
+  // Of several tables of `catalog`, as one commit.
+  static std::vector<Table> commit_together(const CatalogPtr& catalog, const std::vector<TransactionHandle*>& handles) {
+    const std::set<TransactionHandle*> distinct(handles.begin(), handles.end());
+    if (distinct.contains(nullptr)) throw InvalidArgument("None is no transaction");
+    if (distinct.size() < handles.size()) throw InvalidArgument("a transaction is given twice");
+    arrow::StopSource stop;
+    return interruptible(stop, [&] {
+      std::vector<Turn> turns;
+      std::vector<Transaction*> transactions;
+      for (TransactionHandle* handle : handles) {
+        turns.push_back(handle->in_turn());
+        transactions.push_back(&*turns.back());
+      }
+      std::vector<Table> tables;
+      for (LoadedTable& committed : floe::commit_together(*catalog, transactions, stop.token())) {
+        tables.emplace_back(catalog, std::move(committed));
+      }
+      return tables;
+    });
+  }
+
   std::vector<int64_t> snapshots() {
     const std::set<int64_t>& ids = in_turn()->snapshots();
     return {ids.begin(), ids.end()};
@@ -385,6 +406,8 @@ void bind_transaction(nb::module_& m) {
       .def("commit", &TransactionHandle::commit, nb::arg("by") = nb::none(),
            "Commits all changes at once, with retries, by the table's catalog or another one. Called once.")
       .def("drop", &TransactionHandle::drop, nogil(), "Gives up, unless it is over: removes all that was written.");
+  m.def("commit_together", &TransactionHandle::commit_together, nb::arg("catalog"), nb::arg("transactions"),
+        "Commits the transactions of several tables of a catalog at once: all of them or none.");
   m.def("write_files", &write_files, nb::arg("table"), nb::arg("batches"),
         "Writes rows as files that no snapshot has yet. Returns what append_written takes, in any process.");
 }

@@ -171,6 +171,45 @@ TEST_P(Faults, LeaveTheOldTableOrTheNewOne) {
   });
 }
 
+TEST(FaultsOfSeveralTables, LeaveAllOfThemOldOrNew) {
+  const Warehouse warehouse;
+  int pairs = 0;
+  bool changed = true;  // the last pair is not as it was
+  for_every_fault([&](int n, Fault fault) {
+    if (changed) ++pairs;
+    const std::vector<std::string> names = {"a" + std::to_string(pairs), "b" + std::to_string(pairs)};
+    for (const std::string& name : names) {
+      if (!changed) continue;
+      Table table = warehouse.create(name, numbered_schema(), {}, {{"commit.retry.num-retries", "0"}});
+      append_numbered(table, 0, 10);
+    }
+    clear_manifest_cache();
+    const auto io = std::make_shared<FaultyIo>(make_io({}));
+    const CatalogPtr catalog = warehouse.open(io);
+    io->break_call(n, fault);
+    const Told told = told_of([&] {
+      Transaction first(*catalog, catalog->load_table({{"db"}, names[0]}));
+      Transaction second(*catalog, catalog->load_table({{"db"}, names[1]}));
+      append(first, *rows(100, 5), {});
+      delete_rows(second, {.filter = parse_filter("id < 3")});
+      commit_together(*catalog, {&first, &second});
+    });
+    const bool broke = io->calls() >= n;
+    clear_manifest_cache();
+    std::vector<int64_t> counts;
+    for (const std::string& name : names) {
+      const Table now = warehouse.load(name);
+      counts.push_back(read_all(now)->num_rows());
+      expect_all_that_is_referenced(warehouse, now);
+    }
+    changed = counts != std::vector<int64_t>{10, 10};
+    EXPECT_TRUE((counts == std::vector<int64_t>{15, 7} && told != Told::kFailed) || (!changed && told != Told::kDone))
+        << counts[0] << " and " << counts[1] << " rows";
+    return broke;
+  });
+  EXPECT_GT(pairs, 1);
+}
+
 TEST(FaultsOfNewTables, LeaveNoneOrAWholeOne) {
   const Warehouse warehouse;
   int tables = 0;

@@ -217,6 +217,21 @@ def test_a_table_is_made_with_its_rows(catalog: FloeCatalog, ns: str) -> None:
     assert ids(catalog.load_table(f"{ns}.staged")) == [1, 2, 3]
 
 
+def test_several_tables_are_changed_in_one_commit(table: FloeTable, catalog: FloeCatalog, ns: str) -> None:
+    catalog.create_table(f"{ns}.u", ROWS.schema)
+    with catalog.transaction() as transaction:
+        transaction.table(f"{ns}.t").append(pa.table({"id": [4], "text": ["d"]}))
+        transaction.table(f"{ns}.u").append(ROWS)
+    assert (ids(catalog.load_table(f"{ns}.t")), ids(catalog.load_table(f"{ns}.u"))) == ([1, 2, 3, 4], [1, 2, 3])
+    late = catalog.transaction()
+    late.table(f"{ns}.t").append(pa.table({"id": [5], "text": ["e"]}))
+    late.table(f"{ns}.u").delete("id = 1")
+    catalog.load_table(f"{ns}.u").delete("id = 2")
+    with pytest.raises(CommitFailedException):
+        late.commit_transaction()
+    assert (ids(catalog.load_table(f"{ns}.t")), ids(catalog.load_table(f"{ns}.u"))) == ([1, 2, 3, 4], [1, 3])
+
+
 def test_a_table_is_registered(table: FloeTable, catalog: FloeCatalog, ns: str) -> None:
     catalog.drop_table(table.name())
     assert ids(catalog.register_table(f"{ns}.again", table.metadata_location)) == [1, 2, 3]

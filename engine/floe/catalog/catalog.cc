@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <set>
+#include <utility>
+
 #include "floe/catalog/rest_catalog.h"
 #include "floe/catalog/sql_catalog.h"
 #include "floe/error.h"
@@ -34,12 +37,33 @@ std::string to_string(const TableIdentifier& table) {
   return table.ns.empty() ? table.name : fmt::format("{}.{}", to_string(table.ns), table.name);
 }
 
+std::string to_string(const std::vector<TableChange>& changes) {
+  std::vector<std::string> names;
+  for (const TableChange& change : changes) names.push_back(to_string(change.table));
+  return fmt::format("tables {}", fmt::join(names, ", "));
+}
+
+void check_distinct(const std::vector<TableChange>& changes) {
+  std::set<std::pair<Namespace, std::string>> seen;
+  for (const TableChange& change : changes) {
+    if (seen.emplace(change.table.ns, change.table.name).second) continue;
+    throw InvalidArgument(
+        fmt::format("table {} stands twice in one commit of several tables", to_string(change.table)));
+  }
+}
+
 LoadedTable Catalog::stage_table(const TableIdentifier& table, const NewTable&) {
   throw NotSupported(fmt::format("catalog {} cannot stage a new table: {}", name(), to_string(table)));
 }
 
 void Catalog::purge_table(const TableIdentifier& table) {
   throw NotSupported(fmt::format("catalog {} removes no files: drop table {} instead", name(), to_string(table)));
+}
+
+void Catalog::commit_tables(const std::vector<TableChange>& changes) {
+  throw NotSupported(
+      fmt::format("catalog {} cannot change several tables in one commit ({}): commit to each of them by itself",
+                  name(), to_string(changes)));
 }
 
 CatalogPtr open_catalog(const std::string& name, const Properties& properties) {

@@ -43,6 +43,14 @@ struct NamespaceUpdate {
   std::vector<std::string> removed, updated, missing;
 };
 
+// One table's part in a commit of several.
+struct TableChange {
+  TableIdentifier table;
+  TableCommit commit;
+};
+std::string to_string(const std::vector<TableChange>& changes);  // "tables a.b, a.c"
+void check_distinct(const std::vector<TableChange>& changes);    // throws InvalidArgument for a table named twice
+
 // Every method throws NoSuchNamespace, NoSuchTable, NamespaceAlreadyExists, TableAlreadyExists or NamespaceNotEmpty
 // naming the identifier, InvalidArgument for identifiers that cannot be, IoError when the catalog cannot be reached,
 // Unauthorized, Forbidden. What changes something throws CommitStateUnknown when the answer of a REST catalog is lost.
@@ -80,6 +88,12 @@ class Catalog {
   // written metadata file is removed again), CommitStateUnknown when the outcome could not be learnt. A commit whose
   // requirements have AssertCreate creates the table. Updates that change nothing commit nothing.
   virtual LoadedTable commit(const TableIdentifier& table, const TableCommit& commit) = 0;
+
+  // One attempt at changing several tables that are there: all of them or none. A change without updates is there for
+  // its requirements. Throws as `commit` does, of all tables together. Where a catalog cannot, `commits_tables` says
+  // so, and it throws NotSupported.
+  virtual bool commits_tables() const { return false; }
+  virtual void commit_tables(const std::vector<TableChange>& changes);
 
   // The Io for a table's files.
   virtual IoPtr io(const LoadedTable& table) = 0;

@@ -28,6 +28,7 @@ constexpr std::string_view kTable = "/v1/{prefix}/namespaces/{namespace}/tables/
 constexpr std::string_view kCredentials = "/v1/{prefix}/namespaces/{namespace}/tables/{table}/credentials";
 constexpr std::string_view kRegister = "/v1/{prefix}/namespaces/{namespace}/register";
 constexpr std::string_view kRename = "/v1/{prefix}/tables/rename";
+constexpr std::string_view kTransaction = "/v1/{prefix}/transactions/commit";
 
 using json::Node;
 
@@ -158,6 +159,8 @@ class RestCatalog : public Catalog, public ReportTaker {
   void purge_table(const TableIdentifier& table) override { drop(table, true); }
   void rename_table(const TableIdentifier& from, const TableIdentifier& to) override;
   LoadedTable commit(const TableIdentifier& table, const TableCommit& commit) override;
+  bool commits_tables() const override { return session_.has("POST", kTransaction); }
+  void commit_tables(const std::vector<TableChange>& changes) override;
   IoPtr io(const LoadedTable& table) override;
   bool takes_reports() const override { return reports_.wanted(); }
   void report(const TableIdentifier& table, const std::string& json) override { reports_.send(table, json); }
@@ -457,9 +460,7 @@ int32_t format_version_of(const TableCommit& commit) {
   return version;
 }
 
-LoadedTable RestCatalog::commit(const TableIdentifier& table, const TableCommit& commit) {
-  require_name(table);
-  json::Writer out;
+void write_commit(json::Writer& out, const TableIdentifier& table, const TableCommit& commit) {
   out.begin_object();
   write_identifier(out, "identifier", table);
   out.key("requirements");
@@ -467,6 +468,12 @@ LoadedTable RestCatalog::commit(const TableIdentifier& table, const TableCommit&
   out.key("updates");
   out.raw(to_json(commit.updates, format_version_of(commit)));
   out.end_object();
+}
+
+LoadedTable RestCatalog::commit(const TableIdentifier& table, const TableCommit& commit) {
+  require_name(table);
+  json::Writer out;
+  write_commit(out, table, commit);
   const HttpAnswer answer = session_.call(
       {.method = "POST", .path = kTable, .about = table, .query = {}, .body = json::finish(out, to_string(table))});
   LoadedTable committed;
@@ -478,6 +485,27 @@ LoadedTable RestCatalog::commit(const TableIdentifier& table, const TableCommit&
   recall(committed);
   if (answer.headers.contains("etag")) remember(committed, answer);
   return committed;
+}
+
+void RestCatalog::commit_tables(const std::vector<TableChange>& changes) {
+  check_distinct(changes);
+  json::Writer out;
+  out.begin_object();
+  out.key("table-changes");
+  out.begin_array();
+  for (const TableChange& change : changes) {
+    require_name(change.table);
+    write_commit(out, change.table, change.commit);
+  }
+  out.end_array();
+  out.end_object();
+  const std::string subject = to_string(changes);
+  session_.call({.method = "POST",
+                 .path = kTransaction,
+                 .about = {},
+                 .query = {},
+                 .body = json::finish(out, subject),
+                 .subject = subject});
 }
 
 IoPtr RestCatalog::io(const LoadedTable& table) {

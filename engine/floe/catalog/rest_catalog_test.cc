@@ -151,6 +151,51 @@ TEST_F(RestCatalogTest, CommitsCheckRequirements) {
   EXPECT_THROW(catalog_->commit({{a}, "none"}, set("k", "v")), NoSuchTable);
 }
 
+TEST_F(RestCatalogTest, SeveralTablesAreCommittedTogetherOrNotAtAll) {
+  const std::string a = fresh("a");
+  const TableIdentifier t{{a}, "t"}, u{{a}, "u"};
+  catalog_->create_namespace({a});
+  for (const TableIdentifier& table : {t, u}) catalog_->create_table(table, definition());
+  TestHttpServer proxy([](const TestRequest& request) { return pass_on(request, rest_url()); });
+  const CatalogPtr catalog = open_catalog("prod", {{"type", "rest"}, {"uri", proxy.url()}});
+  EXPECT_TRUE(catalog->commits_tables());
+  catalog->commit_tables({{t, set("k", "t")}, {u, set("k", "u")}});
+  EXPECT_EQ(proxy.requests().size(), 2);
+  EXPECT_EQ(catalog->load_table(t).metadata->properties.at("k"), "t");
+  EXPECT_EQ(catalog->load_table(u).metadata->properties.at("k"), "u");
+
+  TableCommit wrong = set("k", "w");
+  wrong.requirements = {AssertTableUuid{new_uuid()}};
+  EXPECT_THAT(message_of<CommitFailed>([&] { catalog->commit_tables({{t, set("k", "w")}, {u, wrong}}); }),
+              HasSubstr(fmt::format("catalog prod: tables {0}.t, {0}.u: ", a)));
+  EXPECT_THROW(catalog->commit_tables({{t, set("k", "w")}, {{{a}, "none"}, set("k", "w")}}), NoSuchTable);
+  EXPECT_THROW(catalog->commit_tables({{t, set("k", "w")}, {t, set("k", "x")}}), InvalidArgument);
+  EXPECT_EQ(catalog->load_table(t).metadata->properties.at("k"), "t");
+  // A change that is there for its requirement alone.
+  wrong.updates.clear();
+  EXPECT_THROW(catalog->commit_tables({{t, set("k", "w")}, {u, wrong}}), CommitFailed);
+  const TableCommit right{{AssertTableUuid{catalog->load_table(u).metadata->table_uuid}}, {}};
+  catalog->commit_tables({{t, set("k", "w")}, {u, right}});
+  EXPECT_EQ(catalog->load_table(t).metadata->properties.at("k"), "w");
+}
+
+TEST_F(RestCatalogTest, Trap24TheOutcomeOfACommitOfSeveralTablesWhoseAnswerIsLostIsUnknown) {
+  const std::string a = fresh("a");
+  const TableIdentifier t{{a}, "t"}, u{{a}, "u"};
+  catalog_->create_namespace({a});
+  for (const TableIdentifier& table : {t, u}) catalog_->create_table(table, definition());
+  TestHttpServer proxy([](const TestRequest& request) {
+    TestAnswer answer = pass_on(request, rest_url());
+    if (request.target.ends_with("/transactions/commit")) answer.delivery = TestAnswer::kNone;
+    return answer;
+  });
+  const CatalogPtr catalog = open_catalog("prod", rest(proxy.url()));
+  EXPECT_THROW(catalog->commit_tables({{t, set("k", "t")}, {u, set("k", "u")}}), CommitStateUnknown);
+  EXPECT_EQ(proxy.requests().size(), 2);
+  EXPECT_EQ(catalog->load_table(t).metadata->properties.at("k"), "t");
+  EXPECT_EQ(catalog->load_table(u).metadata->properties.at("k"), "u");
+}
+
 TEST_F(RestCatalogTest, AStagedTableIsMadeByItsCommit) {
   const std::string a = fresh("a");
   const TableIdentifier t{{a}, "t"};
@@ -319,6 +364,36 @@ TEST(RestErrors, MeanWhatTheSpecificationSays) {
   EXPECT_THROW(commit(), IoError);
   next = {.status = 301, .headers = {{"Location", "http://elsewhere"}}};
   EXPECT_THAT(message_of<IoError>(load), HasSubstr("redirections are not followed"));
+}
+
+TEST(RestErrors, OfSeveralTablesMeanWhatTheyMeanOfOne) {
+  TestAnswer next;
+  TestHttpServer server(configured("{}", [&](const TestRequest&) { return next; }));
+  const CatalogPtr catalog = open_catalog("prod", rest(server.url()));
+  const auto commit = [&] { catalog->commit_tables({{{{"a"}, "t"}, set("k", "v")}, {{{"b"}, "u"}, set("k", "v")}}); };
+  next = {.status = 409, .body = "<html>"};
+  EXPECT_THAT(message_of<CommitFailed>(commit), HasSubstr("catalog prod: tables a.t, b.u: "));
+  next = {.status = 404, .body = "<html>"};
+  EXPECT_THROW(commit(), NoSuchTable);
+  next = complaint(404, "NoSuchNamespaceException", "no b");
+  EXPECT_THROW(commit(), NoSuchNamespace);
+  next = complaint(400, "BadRequestException", "bad");
+  EXPECT_THROW(commit(), InvalidArgument);
+  for (const int status : {500, 502, 503, 504}) {
+    next = complaint(status, "X", "x");
+    EXPECT_THROW(commit(), CommitStateUnknown) << status;
+  }
+  next = {.status = 204};
+  commit();
+  EXPECT_THAT(server.requests().back().body,
+              HasSubstr(R"({"table-changes":[{"identifier":{"namespace":["a"],"name":)"));
+
+  TestHttpServer without(
+      configured(R"({"endpoints":["GET /v1/{prefix}/namespaces"]})", [](const TestRequest&) { return TestAnswer{}; }));
+  const CatalogPtr cannot = open_catalog("prod", rest(without.url()));
+  EXPECT_FALSE(cannot->commits_tables());
+  EXPECT_THAT(message_of<NotSupported>([&] { cannot->commit_tables({{{{"a"}, "t"}, set("k", "v")}}); }),
+              HasSubstr("does not offer POST /v1/{prefix}/transactions/commit"));
 }
 
 TEST(RestErrors, Trap24AnOutcomeThatNobodySaysIsUnknown) {

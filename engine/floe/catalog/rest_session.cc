@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::string_view kConfig = "/v1/config";
 constexpr std::string_view kTable = "/v1/{prefix}/namespaces/{namespace}/tables/{table}";
+constexpr std::string_view kTransaction = "/v1/{prefix}/transactions/commit";
 constexpr size_t kMaxMessage = 4000;  // code points of a server's words
 
 // What servers offer that do not say.
@@ -92,6 +93,7 @@ void replace(std::string& text, std::string_view what, std::string_view by) {
 
 // What messages name.
 std::string subject_of(const RestCall& call) {
+  if (!call.subject.empty()) return call.subject + ": ";
   if (!call.about.name.empty()) return fmt::format("table {}: ", to_string(call.about));
   if (!call.about.ns.empty()) return fmt::format("namespace {}: ", to_string(call.about.ns));
   return "";
@@ -248,7 +250,8 @@ void RestSession::fail(const RestCall& call, const HttpAnswer& answer) {
       "{}: {}{} (HTTP {}{}{})", whose_, subject_of(call),
       complaint.message.empty() ? fmt::format("{} answers without a reason", printable_url(uri_)) : complaint.message,
       status, type.empty() ? "" : ", ", type));
-  const bool about_table = !call.about.name.empty();
+  const bool commits = call.path == kTable || call.path == kTransaction;
+  const bool about_table = !call.about.name.empty() || commits;
 
   // Servers keep no 5xx under a request's key: what they answer to its repetition may be about what the first one did.
   if (answer.left_open) throw CommitStateUnknown(message + "; an earlier try got no answer and may be done: look");
@@ -265,7 +268,7 @@ void RestSession::fail(const RestCall& call, const HttpAnswer& answer) {
   if (status == 409) {
     if (type == "NamespaceNotEmptyException" || (call.method == "DELETE" && !about_table))
       throw NamespaceNotEmpty(message);
-    if (call.path == kTable && type != "AlreadyExistsException") throw CommitFailed(message);
+    if (commits && type != "AlreadyExistsException") throw CommitFailed(message);
     if (about_table) throw TableAlreadyExists(message);
     throw NamespaceAlreadyExists(message);
   }

@@ -24,7 +24,8 @@ struct RestCall {
   TableIdentifier about;          // what goes into the path; the name stays empty where there is none
   std::string query;              // encoded, without "?"
   std::string body;
-  std::string etag = {};  // of a state that is known: the answer is 304 if there is none newer
+  std::string etag = {};     // of a state that is known: the answer is 304 if there is none newer
+  std::string subject = {};  // for messages, where that is not `about`: "tables a.b, a.c"
 };
 
 class RestSession {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <set>
+#include <tuple>
 
 #include "floe/catalog/metadata_file.h"
 #include "floe/catalog/sql_database.h"
@@ -113,6 +114,8 @@ class SqlCatalog : public Catalog {
   void drop_table(const TableIdentifier& table) override;
   void rename_table(const TableIdentifier& from, const TableIdentifier& to) override;
   LoadedTable commit(const TableIdentifier& table, const TableCommit& commit) override;
+  bool commits_tables() const override { return true; }
+  void commit_tables(const std::vector<TableChange>& changes) override;
   IoPtr io(const LoadedTable&) override { return io_; }
 
  private:
@@ -134,7 +137,11 @@ class SqlCatalog : public Catalog {
   LoadedTable write_new(const TableIdentifier& table, TableMetadata metadata);
   LoadedTable replace(const TableIdentifier& table, const std::string& base_location, const TableMetadata& base,
                       TableMetadata updated);
-  int64_t swap_location(const TableIdentifier& table, const std::string& from, const std::string& to);
+  template <typename Sql>
+  int64_t swap_location(Sql& sql, const TableIdentifier& table, const std::string& from, const std::string& to);
+  struct Replacement;
+  Replacement replacement_of(const TableChange& change);
+  bool put_in_place(SqlSession& sql, const Replacement& replacement);
   void discard(const std::string& metadata_location) noexcept;
   [[noreturn]] void fail_commit(const TableIdentifier& table, const SqlError& error, const std::string& location);
 
@@ -470,8 +477,10 @@ void SqlCatalog::rename_table(const TableIdentifier& from, const TableIdentifier
 }
 
 // One statement, atomic by itself: the rows changed are 1, or 0 if another writer was first.
-int64_t SqlCatalog::swap_location(const TableIdentifier& table, const std::string& from, const std::string& to) {
-  return database_.execute(
+template <typename Sql>
+int64_t SqlCatalog::swap_location(Sql& sql, const TableIdentifier& table, const std::string& from,
+                                  const std::string& to) {
+  return sql.execute(
       "UPDATE iceberg_tables SET metadata_location = :m, previous_metadata_location = :p1 WHERE catalog_name = :c AND "
       "table_namespace = :ns AND table_name = :t AND metadata_location = :p2" +
           only_tables_,
@@ -484,7 +493,7 @@ LoadedTable SqlCatalog::replace(const TableIdentifier& table, const std::string&
   const TableMetadataPtr written = write_metadata(*io_, std::move(updated), location, &base, base_location);
   int64_t swapped = 0;
   try {
-    swapped = swap_location(table, base_location, location);
+    swapped = swap_location(database_, table, base_location, location);
   } catch (const SqlError& error) {
     fail_commit(table, error, location);
   }
@@ -515,6 +524,82 @@ LoadedTable SqlCatalog::commit(const TableIdentifier& table, const TableCommit& 
   TableMetadata updated = apply(*base, commit.updates);
   if (updated == *base) return {table, *location, base, {}};
   return replace(table, *location, *base, std::move(updated));
+}
+
+// One table's way to its next metadata file, in a commit of several.
+struct SqlCatalog::Replacement {
+  TableIdentifier table;
+  std::string base_location;
+  TableMetadataPtr base;
+  TableMetadata updated;
+  std::string location;      // empty: nothing changes
+  TableMetadataPtr written;  // null: not yet
+};
+
+SqlCatalog::Replacement SqlCatalog::replacement_of(const TableChange& change) {
+  const auto location = location_of(change.table);
+  if (!location) throw NoSuchTable(fmt::format("Table does not exist: {}", to_string(change.table)));
+  const TableMetadataPtr base = metadata_at(*location);
+  for (const TableRequirement& requirement : change.commit.requirements) check(requirement, base.get());
+  Replacement replacement{
+      .table = change.table, .base_location = *location, .base = base, .updated = apply(*base, change.commit.updates)};
+  if (replacement.updated != *base) replacement.location = next_metadata_location(replacement.updated, *location);
+  return replacement;
+}
+
+// False if another writer was first, also at a table whose requirements are all that there is of it.
+bool SqlCatalog::put_in_place(SqlSession& sql, const Replacement& replacement) {
+  const auto& [table, base_location, base, updated, location, written] = replacement;
+  if (written) return swap_location(sql, table, base_location, location) == 1;
+  return !sql.query(
+                 "SELECT 1 FROM iceberg_tables WHERE catalog_name = :c AND table_namespace = :ns AND "
+                 "table_name = :t AND metadata_location = :m" +
+                     only_tables_,
+                 {name_, key_of(table.ns), table.name, base_location})
+              .empty();
+}
+
+// The swaps are one transaction of the database, each of them the statement that is a commit by itself elsewhere.
+void SqlCatalog::commit_tables(const std::vector<TableChange>& changes) {
+  check_distinct(changes);
+  std::vector<Replacement> replacements;
+  for (const TableChange& change : changes) replacements.push_back(replacement_of(change));
+  // In one order, so that no two programs hold what the other one waits for.
+  std::sort(replacements.begin(), replacements.end(), [](const Replacement& a, const Replacement& b) {
+    return std::tie(a.table.ns, a.table.name) < std::tie(b.table.ns, b.table.name);
+  });
+  const auto discard_all = [&] {
+    for (const Replacement& replacement : replacements) {
+      if (replacement.written) discard(replacement.location);
+    }
+  };
+  try {
+    for (Replacement& each : replacements) {
+      if (each.location.empty()) continue;
+      each.written = write_metadata(*io_, std::move(each.updated), each.location, each.base.get(), each.base_location);
+    }
+    database_.transaction([&](SqlSession& sql) {
+      for (const Replacement& each : replacements) {
+        if (put_in_place(sql, each)) continue;
+        throw CommitFailed(fmt::format("Table has been updated by another process: {}", to_string(each.table)));
+      }
+    });
+  } catch (const SqlError& error) {
+    if (error.trouble == SqlTrouble::kUnknown) {
+      throw CommitStateUnknown(
+          fmt::format("{}: it is not known whether the commit happened: {}", to_string(changes), error.what()));
+    }
+    discard_all();
+    throw CommitFailed(fmt::format("{}: {}", to_string(changes), error.what()));
+  } catch (...) {
+    discard_all();
+    throw;
+  }
+  for (const Replacement& each : replacements) {
+    if (!each.written) continue;
+    cache_.get().add(each.location, each.written);
+    remove_old_metadata(*io_, *each.base, *each.written);
+  }
 }
 
 }  // namespace

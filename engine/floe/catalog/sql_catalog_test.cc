@@ -254,6 +254,32 @@ TEST_P(SqlCatalogTest, CommitsCreateTables) {
   EXPECT_THROW(catalog_->commit({{"none"}, "t"}, commit), NoSuchNamespace);
 }
 
+TEST_P(SqlCatalogTest, SeveralTablesAreCommittedTogetherOrNotAtAll) {
+  catalog_->create_namespace({"a"});
+  const TableIdentifier t{{"a"}, "t"}, u{{"a"}, "u"};
+  for (const TableIdentifier& table : {t, u}) catalog_->create_table(table, definition());
+  EXPECT_TRUE(catalog_->commits_tables());
+  catalog_->commit_tables({{u, set("k", "u")}, {t, set("k", "t")}});
+  const LoadedTable first = catalog_->load_table(t), second = catalog_->load_table(u);
+  EXPECT_EQ(first.metadata->properties.at("k"), "t");
+  EXPECT_EQ(second.metadata->properties.at("k"), "u");
+  EXPECT_EQ(second.metadata->metadata_log.size(), 1);
+
+  TableCommit wrong = set("k", "w");
+  wrong.requirements = {AssertRefSnapshotId{"main", 17}};
+  EXPECT_THROW(catalog_->commit_tables({{t, set("k", "w")}, {u, wrong}}), CommitFailed);
+  EXPECT_THROW(catalog_->commit_tables({{t, set("k", "w")}, {u, {{}, {SetDefaultSpec{77}}}}}), InvalidArgument);
+  EXPECT_THROW(catalog_->commit_tables({{t, set("k", "w")}, {{{"a"}, "none"}, set("k", "w")}}), NoSuchTable);
+  EXPECT_THAT(message_of<InvalidArgument>([&] { catalog_->commit_tables({{t, set("k", "w")}, {t, set("k", "x")}}); }),
+              HasSubstr("table a.t stands twice"));
+  // A table that comes out as it is, with one that does not.
+  catalog_->commit_tables({{t, set("k", "t")}, {u, set("k", "v")}});
+  EXPECT_EQ(catalog_->load_table(t).metadata_location, first.metadata_location);
+  EXPECT_EQ(catalog_->load_table(u).metadata->properties.at("k"), "v");
+  EXPECT_EQ(catalog_->io({})->list(first.metadata->location).size(), 2);
+  EXPECT_EQ(catalog_->io({})->list(second.metadata->location).size(), 3);
+}
+
 TEST_P(SqlCatalogTest, CommitsReadNothingThatIsKnown) {
   catalog_->create_namespace({"a"});
   const LoadedTable table = catalog_->create_table({{"a"}, "t"}, definition());
@@ -390,6 +416,23 @@ TEST_F(SqliteTest, TheLaterOfTwoWritersFailsAndLeavesNothing) {
   EXPECT_EQ(catalog->io(table)->list(table.metadata->location).size(), 1);
 }
 
+TEST_F(SqliteTest, TheLaterOfTwoWritersOfOneOfSeveralTablesFailsAndLeavesNothing) {
+  const CatalogPtr catalog = open();
+  catalog->create_namespace({"a"});
+  std::vector<LoadedTable> tables;
+  for (const char* name : {"t", "u", "v"}) tables.push_back(catalog->create_table({{"a"}, name}, definition()));
+  run("CREATE TRIGGER first BEFORE UPDATE ON iceberg_tables WHEN new.table_name = 'u' BEGIN SELECT RAISE(IGNORE); END");
+  EXPECT_EQ(message_of<CommitFailed>([&] {
+              catalog->commit_tables(
+                  {{{{"a"}, "t"}, set("k", "v")}, {{{"a"}, "u"}, set("k", "v")}, {{{"a"}, "v"}, set("k", "v")}});
+            }),
+            "Table has been updated by another process: a.u");
+  for (const LoadedTable& table : tables) {
+    EXPECT_EQ(catalog->load_table(table.identifier).metadata_location, table.metadata_location);
+    EXPECT_EQ(catalog->io(table)->list(table.metadata->location).size(), 1);
+  }
+}
+
 TEST_F(SqliteTest, ADatabaseHeldByAnotherIsWaitedForAndThenRefused) {
   const CatalogPtr catalog = open("prod", {{"uri", database_.url() + "?timeout=0"}});
   catalog->create_namespace({"a"});
@@ -501,6 +544,45 @@ TEST_P(SqlDatabaseTest, ConcurrentThreadsLoseNoCommit) {
   }
   for (std::thread& thread : threads) thread.join();
   expect_each_commit_once(open()->load_table({{"a"}, "t"}), *catalog->io({}), kWriters * kCommits);
+}
+
+TEST_P(SqlDatabaseTest, ConcurrentCommitsOfSeveralTablesLoseNone) {
+  constexpr int kWriters = 4;
+  constexpr int kCommits = 8;
+  const CatalogPtr catalog = open();
+  catalog->create_namespace({"a"});
+  const TableIdentifier t{{"a"}, "t"}, u{{"a"}, "u"};
+  for (const TableIdentifier& table : {t, u}) catalog->create_table(table, definition());
+  std::vector<std::thread> threads;
+  for (int i = 0; i < kWriters; ++i) {
+    threads.emplace_back([&, i, mine = i % 2 == 0 ? catalog : open()] {
+      const auto until_it_is_done = [](const auto& commit) {
+        while (true) {
+          try {
+            return commit();
+          } catch (const CommitFailed&) {
+          }
+        }
+      };
+      for (int commit = 0; commit < kCommits; ++commit) {
+        const TableCommit mark = set(fmt::format("{}-{}", i, commit), "x");
+        if (i == 0) {  // one after the other
+          until_it_is_done([&] { mine->commit(t, mark); });
+          until_it_is_done([&] { mine->commit(u, mark); });
+        } else {  // together, named in either order
+          std::vector<TableChange> changes = {{t, mark}, {u, mark}};
+          if (i == 1) std::swap(changes[0], changes[1]);
+          until_it_is_done([&] { mine->commit_tables(changes); });
+        }
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (const TableIdentifier& table : {t, u}) {
+    const LoadedTable loaded = open()->load_table(table);
+    EXPECT_EQ(loaded.metadata->properties.size(), kWriters * kCommits);
+    EXPECT_EQ(catalog->io({})->list(loaded.metadata->location).size(), kWriters * kCommits + 1);
+  }
 }
 
 TEST_P(SqlDatabaseTest, ConcurrentProcessesLoseNoCommit) {
@@ -691,6 +773,34 @@ TEST_F(ServerTest, AConnectionLostDuringACommitLeavesTheOutcomeOpenAndDeletesNot
   EXPECT_EQ(catalog_->io(table)->list(table.metadata->location).size(), 2);
   EXPECT_EQ(catalog_->load_table({{"a"}, "t"}).metadata_location, table.metadata_location);
   catalog_->commit({{"a"}, "t"}, set("k", "v"));
+}
+
+// The server is about to commit, and waits.
+TEST_F(ServerTest, AConnectionLostDuringACommitOfSeveralTablesLeavesTheOutcomeOpenAndDeletesNothing) {
+  create_table();
+  catalog_->create_table({{"a"}, "u"}, definition());
+  run("CREATE TABLE gate (x int)");
+  run("CREATE FUNCTION pass() RETURNS trigger AS 'BEGIN LOCK TABLE gate; RETURN NULL; END' LANGUAGE plpgsql");
+  run("CREATE CONSTRAINT TRIGGER pass AFTER UPDATE ON iceberg_tables DEFERRABLE INITIALLY DEFERRED FOR EACH ROW "
+      "EXECUTE FUNCTION pass()");
+  const std::vector<TableChange> changes = {{{{"a"}, "t"}, set("k", "v")}, {{{"a"}, "u"}, set("k", "v")}};
+  const auto other = database_.stranger();
+  other->run("BEGIN");
+  other->run("LOCK TABLE gate");
+  std::thread committer([&] {
+    EXPECT_THAT(message_of<CommitStateUnknown>([&] { catalog_->commit_tables(changes); }),
+                HasSubstr("tables a.t, a.u: it is not known whether"));
+  });
+  wait_for_a_blocked_session(*other);
+  kill_sessions();
+  committer.join();
+  other->run("ROLLBACK");
+  for (const TableChange& change : changes) {
+    const LoadedTable table = catalog_->load_table(change.table);
+    EXPECT_FALSE(table.metadata->properties.contains("k"));
+    EXPECT_EQ(catalog_->io(table)->list(table.metadata->location).size(), 2);
+  }
+  catalog_->commit_tables(changes);
 }
 
 TEST_F(ServerTest, ATransactionLostBeforeItsEndIsDoneAgain) {

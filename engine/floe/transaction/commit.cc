@@ -1,12 +1,14 @@
 #include "floe/transaction/commit.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <exception>
 #include <random>
+#include <string>
 #include <thread>
 #include <utility>
 #include <variant>
@@ -66,12 +68,22 @@ const Snapshot* added_snapshot(const TableCommit& commit) {
   return nullptr;
 }
 
-// Whether a commit that is not in the table can never get into it any more, whenever it arrives. That its requirements
-// do not hold now is not enough: a rollback makes them hold again. Sequence numbers never go back.
-bool comes_too_late(const TableCommit& commit, const TableMetadata& table) {
-  const Snapshot& snapshot = *added_snapshot(commit);
-  return table.format_version >= 2 && snapshot.parent_snapshot_id &&
-         snapshot.sequence_number <= table.last_sequence_number;
+using Commits = std::vector<TableCommit>;  // an attempt: one of each table
+
+bool adds_snapshots(const Commits& commits) { return std::ranges::any_of(commits, added_snapshot); }
+
+// Whether an attempt that is not in the tables can never get into them any more, whenever it arrives. That its
+// requirements do not hold now is not enough: a rollback makes them hold again. Sequence numbers never go back.
+bool comes_too_late(const Commits& commits, const std::vector<LoadedTable>& tables) {
+  for (size_t i = 0; i < tables.size(); ++i) {
+    const TableMetadata& table = *tables[i].metadata;
+    const Snapshot* snapshot = added_snapshot(commits[i]);
+    if (snapshot && table.format_version >= 2 && snapshot->parent_snapshot_id &&
+        snapshot->sequence_number <= table.last_sequence_number) {
+      return true;
+    }
+  }
+  return false;
 }
 
 void sleep(milliseconds time, const arrow::StopToken& stop) {
@@ -83,50 +95,70 @@ void sleep(milliseconds time, const arrow::StopToken& stop) {
 
 class CommitLoop {
  public:
-  CommitLoop(Catalog& catalog, LoadedTable base, const CommitBuilder& build, const arrow::StopToken& stop)
-      : catalog_(catalog), build_(build), stop_(stop), base_(std::move(base)), policy_(base_.metadata->properties) {}
+  CommitLoop(Catalog& catalog, std::vector<LoadedTable> bases, const CommitBuilder& build, const arrow::StopToken& stop)
+      : catalog_(catalog),
+        build_(build),
+        stop_(stop),
+        bases_(std::move(bases)),
+        policy_(bases_.front().metadata->properties) {}
 
-  LoadedTable run() {
+  std::vector<LoadedTable> run() {
     try {
       while (!attempt()) {
         if (!unknown_.empty() && found_after_reload()) break;
         wait_or_give_up();
         if (found_after_reload()) break;
       }
-      return std::move(base_);
+      return std::move(bases_);
     } catch (const std::exception& e) {
       if (unknown_.empty()) throw;
-      if (is_found_after_all()) return std::move(base_);
+      if (is_found_after_all()) return std::move(bases_);
       if (unknown_.empty()) {
         if (dynamic_cast<const CommitStateUnknown*>(&e)) std::rethrow_exception(failure_);
         throw;
       }
       throw CommitStateUnknown(
-          fmt::format("table {}: it could not be learnt whether the commit succeeded ({}). Nothing was removed; load "
-                      "the table and look for snapshot {}",
-                      to_string(base_.identifier), e.what(), added_snapshot(unknown_.front())->snapshot_id));
+          fmt::format("{}: it could not be learnt whether the commit succeeded ({}). Nothing was removed; load the "
+                      "table and look for snapshot {}",
+                      subject(), e.what(), fmt::join(snapshots_of(unknown_.front()), ", ")));
     }
   }
 
  private:
-  // True if it succeeded; then base_ is the table with the commit.
+  // True if it succeeded; then bases_ are the tables with the commit.
   bool attempt() {
     check_stop();
     const auto start = Clock::now();
-    TableCommit commit = build_(base_);
+    Commits commits = build_(bases_);
     try {
-      base_ = catalog_.commit(base_.identifier, commit);
+      send(commits);
       return true;
     } catch (const CommitFailed&) {
-      refused_ = added_snapshot(commit) ? std::optional(added_snapshot(commit)->snapshot_id) : std::nullopt;
+      refused_ = std::move(commits);
       attempt_time_ = Clock::now() - start;
       failure_ = std::current_exception();
     } catch (const CommitStateUnknown&) {
-      if (!added_snapshot(commit)) throw;  // nothing to recognize it by
+      if (!adds_snapshots(commits)) throw;  // nothing to recognize it by
       failure_ = std::current_exception();
-      unknown_.push_back(std::move(commit));
+      unknown_.push_back(std::move(commits));
     }
     return false;
+  }
+
+  void send(const Commits& commits) {
+    if (bases_.size() == 1) {
+      bases_.front() = catalog_.commit(bases_.front().identifier, commits.front());
+      return;
+    }
+    std::vector<TableChange> changes;
+    for (size_t i = 0; i < bases_.size(); ++i) changes.push_back({bases_[i].identifier, commits[i]});
+    catalog_.commit_tables(changes);
+    try {
+      bases_ = load();
+    } catch (const std::exception& e) {
+      throw CommitStateUnknown(
+          fmt::format("{}: the commit succeeded, and the tables cannot be loaded: {}", subject(), e.what()));
+    }
   }
 
   void wait_or_give_up() {
@@ -139,38 +171,62 @@ class CommitLoop {
   }
 
   void check_stop() const {
-    if (stop_.IsStopRequested()) throw Cancelled(fmt::format("table {}: commit stopped", to_string(base_.identifier)));
+    if (stop_.IsStopRequested()) throw Cancelled(fmt::format("{}: commit stopped", subject()));
   }
 
-  // Loads the table. True if an attempt of unknown outcome is in it. Forgets those that can never succeed any more.
+  std::vector<LoadedTable> load() const {
+    std::vector<LoadedTable> tables;
+    for (const LoadedTable& base : bases_) tables.push_back(catalog_.load_table(base.identifier));
+    return tables;
+  }
+
+  // Loads the tables. True if an attempt of unknown outcome is in them. Forgets those that can never succeed any more.
   bool found_after_reload() {
-    LoadedTable table;
+    std::vector<LoadedTable> tables;
     try {
-      table = catalog_.load_table(base_.identifier);
+      tables = load();
     } catch (const std::exception&) {
       if (unknown_.empty()) throw;
       return false;  // nothing learnt
     }
-    if (table.metadata->table_uuid != base_.metadata->table_uuid) {
-      throw CommitFailed(
-          fmt::format("table {} was replaced by another table while it was written to", to_string(base_.identifier)));
+    for (size_t i = 0; i < tables.size(); ++i) {
+      if (tables[i].metadata->table_uuid == bases_[i].metadata->table_uuid) continue;
+      throw CommitFailed(fmt::format("table {} was replaced by another table while it was written to",
+                                     to_string(bases_[i].identifier)));
     }
-    base_ = std::move(table);
+    bases_ = std::move(tables);
     // A transport that sends a request again gets the refusal of the second for the success of the first.
-    if (refused_ && snapshot_by_id(*base_.metadata, *refused_)) return true;
-    for (const TableCommit& commit : unknown_) {
-      if (snapshot_by_id(*base_.metadata, added_snapshot(commit)->snapshot_id)) return true;
+    if (is_there(refused_) || std::ranges::any_of(unknown_, [&](const Commits& each) { return is_there(each); })) {
+      return true;
     }
     const auto forgotten =
-        std::erase_if(unknown_, [&](const TableCommit& commit) { return comes_too_late(commit, *base_.metadata); });
+        std::erase_if(unknown_, [&](const Commits& commits) { return comes_too_late(commits, bases_); });
     if (forgotten > 0 && unknown_.empty()) {
-      failure_ = std::make_exception_ptr(CommitFailed(fmt::format(
-          "table {}: another writer was first, and the commit is not in the table", to_string(base_.identifier))));
+      failure_ = std::make_exception_ptr(
+          CommitFailed(fmt::format("{}: another writer was first, and the commit is not in the table", subject())));
     }
     return false;
   }
 
-  // The last look at the table, before giving up.
+  // Whether the tables have the snapshots of an attempt.
+  bool is_there(const Commits& commits) const {
+    std::vector<std::string> with, without;
+    for (size_t i = 0; i < commits.size(); ++i) {
+      const Snapshot* snapshot = added_snapshot(commits[i]);
+      if (!snapshot) continue;
+      const bool found = snapshot_by_id(*bases_[i].metadata, snapshot->snapshot_id) != nullptr;
+      (found ? with : without).push_back(to_string(bases_[i].identifier));
+    }
+    if (!with.empty() && !without.empty()) {
+      throw CommitStateUnknown(fmt::format(
+          "catalog {} committed to {} and not, or not yet, to {}, though it was asked to do all or nothing. Nothing "
+          "was removed; load the tables and look for snapshots {}",
+          catalog_.name(), fmt::join(with, ", "), fmt::join(without, ", "), fmt::join(snapshots_of(commits), ", ")));
+    }
+    return !with.empty();
+  }
+
+  // The last look at the tables, before giving up.
   bool is_found_after_all() noexcept {
     try {
       return found_after_reload();
@@ -179,18 +235,33 @@ class CommitLoop {
     }
   }
 
+  // "table a.b", "tables a.b, a.c": what messages are about.
+  std::string subject() const {
+    std::vector<std::string> names;
+    for (const LoadedTable& base : bases_) names.push_back(to_string(base.identifier));
+    return fmt::format("{} {}", names.size() == 1 ? "table" : "tables", fmt::join(names, ", "));
+  }
+
+  static std::vector<int64_t> snapshots_of(const Commits& commits) {
+    std::vector<int64_t> ids;
+    for (const TableCommit& commit : commits) {
+      if (const Snapshot* snapshot = added_snapshot(commit)) ids.push_back(snapshot->snapshot_id);
+    }
+    return ids;
+  }
+
   Catalog& catalog_;
   const CommitBuilder& build_;
   const arrow::StopToken& stop_;
-  LoadedTable base_;
+  std::vector<LoadedTable> bases_;
   const RetryPolicy policy_;
   const Clock::time_point start_ = Clock::now();
   int64_t retry_ = 0;
-  int races_ = 0;                     // lost
-  Clock::duration attempt_time_{};    // of the last one of them
-  std::optional<int64_t> refused_;    // the snapshot of the last attempt that was refused
-  std::vector<TableCommit> unknown_;  // attempts that may still succeed
-  std::exception_ptr failure_;        // of the last attempt
+  int races_ = 0;                   // lost
+  Clock::duration attempt_time_{};  // of the last one of them
+  Commits refused_;                 // the last attempt that was refused
+  std::vector<Commits> unknown_;    // attempts that may still succeed
+  std::exception_ptr failure_;      // of the last attempt
 };
 
 }  // namespace
@@ -201,9 +272,9 @@ TableCommit commit_on(const TableMetadata& table) {
   return commit;
 }
 
-LoadedTable commit_with_retry(Catalog& catalog, LoadedTable base, const CommitBuilder& build,
-                              const arrow::StopToken& stop) {
-  return CommitLoop(catalog, std::move(base), build, stop).run();
+std::vector<LoadedTable> commit_with_retry(Catalog& catalog, std::vector<LoadedTable> bases, const CommitBuilder& build,
+                                           const arrow::StopToken& stop) {
+  return CommitLoop(catalog, std::move(bases), build, stop).run();
 }
 
 }  // namespace floe

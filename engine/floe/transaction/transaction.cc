@@ -181,36 +181,70 @@ TableCommit Transaction::combined() const {
 }
 
 LoadedTable Transaction::commit(Catalog& catalog, const arrow::StopToken& stop) {
-  if (done_) throw InvalidArgument(fmt::format("table {}: the transaction is over", to_string(base_.identifier)));
+  return std::move(commit_together(catalog, {this}, stop).front());
+}
+
+// For steps that change nothing and rely on something: whether that still holds.
+void Transaction::look_again(Catalog& catalog) {
+  const LoadedTable now = catalog.load_table(base_.identifier);
+  if (now.metadata->table_uuid == base_.metadata->table_uuid) rebuild(now);
+  staged_ = built_on_;
+}
+
+void Transaction::commit_all(Catalog& catalog, const std::vector<Transaction*>& parts, const arrow::StopToken& stop) {
+  const auto stop_by = [&](const arrow::StopToken& token) {
+    for (Transaction* each : parts) static_cast<StoppableIo&>(*each->io_).stop_by(token);
+  };
+  std::vector<LoadedTable> bases;
+  for (const Transaction* each : parts) bases.push_back(each->built_on_);
+  bool first = true;
+  const CommitBuilder build = [&](const std::vector<LoadedTable>& now) {
+    std::vector<TableCommit> commits;
+    for (size_t i = 0; i < parts.size(); ++i) {
+      if (!first) parts[i]->rebuild(now[i]);
+      commits.push_back(parts[i]->combined());
+    }
+    first = false;
+    return commits;
+  };
+  stop_by(stop);
+  std::vector<LoadedTable> committed = commit_with_retry(catalog, std::move(bases), build, stop);
+  stop_by(arrow::StopToken::Unstoppable());
+  for (size_t i = 0; i < parts.size(); ++i) parts[i]->staged_ = std::move(committed[i]);
+}
+
+std::vector<LoadedTable> commit_together(Catalog& catalog, const std::vector<Transaction*>& transactions,
+                                         const arrow::StopToken& stop) {
+  std::vector<Transaction*> parts;  // that change something, or rely on it
+  for (Transaction* each : transactions) {
+    if (each->done_) {
+      throw InvalidArgument(fmt::format("table {}: the transaction is over", to_string(each->base_.identifier)));
+    }
+    const TableCommit commit = each->combined();
+    if (!commit.updates.empty() || !commit.requirements.empty()) parts.push_back(each);
+  }
+  const auto change_anything = [&] {
+    return std::ranges::any_of(parts, [](const Transaction* each) { return !each->combined().updates.empty(); });
+  };
   try {
-    if (combined().updates.empty() && !combined().requirements.empty()) {
-      LoadedTable now = catalog.load_table(base_.identifier);
-      if (now.metadata->table_uuid == base_.metadata->table_uuid) rebuild(now);
+    if (!change_anything()) {
+      for (Transaction* each : parts) each->look_again(catalog);
     }
-    LoadedTable committed = built_on_;
-    if (!combined().updates.empty()) {
-      bool first = true;
-      auto& io = static_cast<StoppableIo&>(*io_);
-      io.stop_by(stop);
-      committed = commit_with_retry(
-          catalog, built_on_,
-          [&](const LoadedTable& base) {
-            if (!std::exchange(first, false)) rebuild(base);
-            return combined();
-          },
-          stop);
-      io.stop_by(arrow::StopToken::Unstoppable());
-    }
-    done_ = true;
-    for (const auto& step : steps_) step->succeeded(*committed.metadata);
-    return committed;
+    if (change_anything()) Transaction::commit_all(catalog, parts, stop);
   } catch (const CommitStateUnknown&) {
-    done_ = true;
+    for (Transaction* each : transactions) each->done_ = true;
     throw;
   } catch (...) {
-    drop();
+    for (Transaction* each : transactions) each->drop();
     throw;
   }
+  std::vector<LoadedTable> tables;
+  for (Transaction* each : transactions) {
+    each->done_ = true;
+    for (const auto& step : each->steps_) step->succeeded(*each->staged_.metadata);
+    tables.push_back(each->staged_);
+  }
+  return tables;
 }
 
 void Transaction::drop() noexcept {

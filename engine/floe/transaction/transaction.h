@@ -25,7 +25,7 @@ class Transaction {
   ~Transaction();
 
   const LoadedTable& base() const { return base_; }      // where it began
-  const LoadedTable& staged() const { return staged_; }  // with all steps so far
+  const LoadedTable& staged() const { return staged_; }  // with all steps so far; in the end, with what was committed
   const IoPtr& io() const { return io_; }
 
   // The snapshots that the steps so far make.
@@ -54,8 +54,13 @@ class Transaction {
   void drop() noexcept;
 
  private:
+  friend std::vector<LoadedTable> commit_together(Catalog& catalog, const std::vector<Transaction*>& transactions,
+                                                  const arrow::StopToken& stop);
+
   TableCommit combined() const;
   void rebuild(const LoadedTable& base);
+  void look_again(Catalog& catalog);
+  static void commit_all(Catalog& catalog, const std::vector<Transaction*>& parts, const arrow::StopToken& stop);
 
   Catalog& catalog_;
   const LoadedTable base_;
@@ -67,5 +72,12 @@ class Transaction {
   std::vector<TableCommit> commits_;  // of each step
   bool done_ = false;
 };
+
+// Commits the transactions of several tables at once, each table's by one of them: all of them or none, with retries. A
+// conflict at one table builds the steps of all anew; data files are not written again. Otherwise as Transaction's
+// commit is for one, also in what is left after an exception. Where no more than one table changes, any catalog does
+// it; else NotSupported is thrown by a catalog that does not commit to several tables.
+std::vector<LoadedTable> commit_together(Catalog& catalog, const std::vector<Transaction*>& transactions,
+                                         const arrow::StopToken& stop = arrow::StopToken::Unstoppable());
 
 }  // namespace floe

@@ -563,6 +563,18 @@ class Transaction:
     def drop(self) -> None:
         """Gives up, unless it is over: removes all that was written."""
 
+def commit_together(catalog: Catalog, transactions: Sequence[Transaction]) -> list[Table]:
+    """Commits the transactions of several tables of a catalog at once, with retries: all of them or none.
+
+    Returns the tables in the same order. Nothing stays behind after an exception other than CommitStateUnknown.
+
+    Raises:
+        ConflictFound: What others committed contradicts a change.
+        CommitFailed: Other writers were first, again and again.
+        CommitStateUnknown: The answer to the commit was lost.
+        NotSupported: More than one table changes, and the catalog commits to one at a time.
+    """
+
 def write_files(table: Table, batches: Any) -> bytes:
     """Writes rows as data files that no snapshot has yet: what ``Transaction.append_written`` takes."""
 
@@ -626,6 +638,10 @@ class Catalog:
     @property
     def properties(self) -> dict[str, str]:
         """What it was opened with; of a REST catalog also what its server adds and replaces."""
+
+    @property
+    def commits_tables(self) -> bool:
+        """Whether it commits to several tables at once: what ``commit_together`` asks of it."""
 
     def create_namespace(self, namespace: Sequence[str], properties: Mapping[str, str]) -> None: ...
     def drop_namespace(self, namespace: Sequence[str]) -> None: ...

@@ -2,15 +2,17 @@
 
 import datetime as dt
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pyarrow as pa
 import pytest
+from pyiceberg.catalog.sql import SqlCatalog
 
-from floe_iceberg import FloeTable
+import floe_engine
+from floe_iceberg import FloeTable, accelerate
 from floe_iceberg.dagster import (
     TableHealth,
     build_freshness_check,
@@ -125,6 +127,28 @@ def test_publishing_again_publishes_the_rest(branching: IcebergIOManager, instan
     assert publish_run(catalog, tables_of_run(instance, result.run_id), result.run_id) == ["lake.late"]
     assert publish_run(catalog, tables_of_run(instance, result.run_id), result.run_id) == []
     assert (count(branching, "flights"), count(branching, "late")) == (2, 1)
+
+
+def test_publishing_is_one_commit_where_the_catalog_can(
+    branching: IcebergIOManager, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together: list[int] = []
+    commit = floe_engine.commit_together
+
+    def counted(catalog: floe_engine.Catalog, parts: Sequence[floe_engine.Transaction]) -> list[floe_engine.Table]:
+        together.append(len(parts))
+        return commit(catalog, parts)
+
+    monkeypatch.setattr(floe_engine, "commit_together", counted)
+    catalog = branching.tables.catalog
+    theirs = accelerate(SqlCatalog(catalog.name, **catalog.properties))
+    for publisher, counts in ((catalog, (2, 1)), (theirs, (4, 4))):
+        result = dg.materialize([flights, late], resources={"io_manager": branching}, instance=instance)
+        tables = tables_of_run(instance, result.run_id)
+        assert sorted(publish_run(publisher, tables, result.run_id)) == ["lake.flights", "lake.late"]
+        assert (count(branching, "flights"), count(branching, "late")) == counts
+        assert publish_run(publisher, tables, result.run_id) == []
+    assert together == [2, 0]
 
 
 def test_an_op_publishes_what_its_job_wrote(branching: IcebergIOManager) -> None:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from floe_iceberg.accelerated import AcceleratedCatalog, accelerate
 from floe_iceberg.append_scan import FloeIncrementalAppendScan
 from floe_iceberg.catalog import FloeCatalog, load_catalog
+from floe_iceberg.catalog_transaction import FloeCatalogTransaction
 from floe_iceberg.changelog_scan import ChangelogScan
 from floe_iceberg.changes import FloeUpsertResult
 from floe_iceberg.inspect import FloeInspect
@@ -43,6 +44,7 @@ __all__ = [
     "CompactionAnalysisError",
     "DriftDetector",
     "FloeCatalog",
+    "FloeCatalogTransaction",
     "FloeIncrementalAppendScan",
     "FloeInspect",
     "FloeMaintenance",

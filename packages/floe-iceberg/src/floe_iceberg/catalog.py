@@ -32,8 +32,9 @@ from pyiceberg.types import transform_dict_value_to_str
 from pyiceberg.utils.config import Config, merge_config
 
 import floe_engine
+from floe_iceberg.catalog_transaction import FloeCatalogTransaction
 from floe_iceberg.errors import InvalidArgumentError, MissingPropertyError
-from floe_iceberg.foreign import refuse_foreign_io
+from floe_iceberg.foreign import commits_elsewhere, refuse_foreign_io
 from floe_iceberg.schema import AnySchema, to_schema
 from floe_iceberg.secrets import CatalogProperties, without_password
 from floe_iceberg.state import TableState
@@ -399,6 +400,24 @@ class FloeCatalog(MetastoreCatalog):
         to_levels = self._table_levels(to_identifier, NoSuchNamespaceError)
         self.handle.rename_table(self._table_levels(from_identifier), to_levels)
         return self.load_table(tuple(to_levels))
+
+    @property
+    def commits_tables(self) -> bool:
+        """Whether it commits to several tables at once (:meth:`transaction`)."""
+        return not commits_elsewhere(self) and self.handle.commits_tables
+
+    def transaction(self) -> FloeCatalogTransaction:
+        """Changes of several tables that become one commit: all of them or none.
+
+        Example:
+            >>> with catalog.transaction() as transaction:  # doctest: +SKIP
+            ...     transaction.table("sales.orders").append(orders)
+            ...     transaction.table("sales.customers").upsert(customers, join_cols=["customer_id"])
+
+        Raises:
+            NotImplementedError: The catalog commits to one table at a time.
+        """
+        return FloeCatalogTransaction(self)
 
     def commit_table(
         self, table: Table, requirements: tuple[TableRequirement, ...], updates: tuple[TableUpdate, ...]

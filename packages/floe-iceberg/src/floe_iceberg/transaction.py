@@ -277,13 +277,16 @@ class FloeTransaction(RowChanges, Transaction):
             except BaseException:
                 self._failed = True
                 raise
-            committed = TableState(self._table.catalog, self._table.name(), handle)
-            self._table._check_same_table(committed)
-            self._table._move_to(committed, self._since)
-            self._engine = self._since = self._staged = None
-            self._updates = self._requirements = ()
+            self._committed(handle)
             reports.committed(handle, snapshots, time.perf_counter_ns() - started)
             return self._table
+
+    def _committed(self, handle: floe_engine.Table) -> None:
+        committed = TableState(self._table.catalog, self._table.name(), handle)
+        self._table._check_same_table(committed)
+        self._table._move_to(committed, cast(TableState, self._since))
+        self._engine = self._since = self._staged = None
+        self._updates = self._requirements = ()
 
 
 class FloeCreateTableTransaction(FloeTransaction, CreateTableTransaction):

@@ -15,7 +15,6 @@ from pyiceberg.table.refs import MAIN_BRANCH
 import floe_engine
 from floe_iceberg.catalog import FloeCatalog
 from floe_iceberg.errors import CommitFailedError
-from floe_iceberg.table import FloeTable
 from floe_iceberg.transaction import FloeTransaction
 
 
@@ -37,8 +36,9 @@ def tables_of_run(instance: dg.DagsterInstance, run_id: str) -> list[str]:
 def publish_run(catalog: FloeCatalog, tables: Iterable[str], run_id: str) -> list[str]:
     """Move the main branch of tables to what a run wrote, and remove the run's branch.
 
-    Nothing moves unless all can: only then are they committed, one after the other. A table without the branch was
-    published before, so that after an interruption this may be called again.
+    It is one commit of all tables where the catalog can do that (``catalog.commits_tables``). Elsewhere nothing moves
+    unless all can, and then they are committed one after the other; a table without the branch was published before,
+    so that after an interruption this may be called again.
 
     Returns:
         The tables that moved.
@@ -47,24 +47,28 @@ def publish_run(catalog: FloeCatalog, tables: Iterable[str], run_id: str) -> lis
         CommitFailedError: Others have written to the main branch of a table since the run began. Run again.
     """
     branch = run_branch(run_id)
-    loaded = [catalog.load_table(name) for name in tables]
-    waiting = [table for table in loaded if table._state.handle.snapshot_of_ref(branch) is not None]
-    staged = [_staged(table, branch) for table in waiting]
+    if catalog.commits_tables:
+        with catalog.transaction() as together:
+            moved = _staged([together.table(name) for name in tables], branch)
+    else:
+        moved = _staged([catalog.load_table(name).transaction() for name in tables], branch)
+        for transaction in moved:
+            transaction.commit_transaction()
+    return [transaction._full_name for transaction in moved]
+
+
+def _staged(transactions: Sequence[FloeTransaction], branch: str) -> list[FloeTransaction]:
+    """The transactions whose tables have the branch, which is to become their main one."""
+    staged = [each for each in transactions if each._state.handle.snapshot_of_ref(branch) is not None]
     for transaction in staged:
-        transaction.commit_transaction()
-    return [table._full_name for table in waiting]
-
-
-def _staged(table: FloeTable, branch: str) -> FloeTransaction:
-    transaction = table.transaction()
-    try:
-        transaction.manage_snapshots().fast_forward(MAIN_BRANCH, branch).remove_branch(branch)
-    except floe_engine.Error as error:
-        raise CommitFailedError(
-            f"{table._full_name}: others have written to {MAIN_BRANCH} since {branch} began, so that nothing of the "
-            f"run is published; run again: {error}"
-        ) from error
-    return transaction
+        try:
+            transaction.manage_snapshots().fast_forward(MAIN_BRANCH, branch).remove_branch(branch)
+        except floe_engine.Error as error:
+            raise CommitFailedError(
+                f"{transaction._full_name}: others have written to {MAIN_BRANCH} since {branch} began, so that nothing "
+                f"of the run is published; run again: {error}"
+            ) from error
+    return staged
 
 
 def discard_run(catalog: FloeCatalog, tables: Iterable[str], run_id: str) -> None:
