@@ -102,6 +102,36 @@ Table table_from_metadata(const CatalogPtr& catalog, Levels identifier, std::str
   return {catalog, std::move(loaded)};
 }
 
+// --- views: their metadata crosses as the JSON of the specification ---
+
+std::string metadata_of(const LoadedView& view) { return to_json(*view.metadata); }
+
+NewView new_view(const std::string& schema_json, const std::string& version_json, std::string location,
+                 Properties properties) {
+  return {.schema = schema_from_json(schema_json),
+          .version = view_version_from_json(version_json),
+          .location = std::move(location),
+          .properties = std::move(properties)};
+}
+
+std::string create_view(Catalog& catalog, Levels identifier, const std::string& schema_json,
+                        const std::string& version_json, std::string location, Properties properties) {
+  return waiting([&] {
+    return metadata_of(
+        catalog.create_view(to_identifier(std::move(identifier)),
+                            new_view(schema_json, version_json, std::move(location), std::move(properties))));
+  });
+}
+
+std::string replace_view(Catalog& catalog, Levels identifier, const std::string& schema_json,
+                         const std::string& version_json, std::string location, Properties properties) {
+  return waiting([&] {
+    return metadata_of(
+        catalog.replace_view(to_identifier(std::move(identifier)),
+                             new_view(schema_json, version_json, std::move(location), std::move(properties))));
+  });
+}
+
 }  // namespace
 
 void bind_catalog(nb::module_& m) {
@@ -208,7 +238,53 @@ void bind_catalog(nb::module_& m) {
             waiting([&] { self.rename_table(to_identifier(std::move(from)), to_identifier(std::move(to))); });
           },
           nb::arg("from_identifier"), nb::arg("to_identifier"))
-      .def("commit", &commit, nb::arg("identifier"), nb::arg("requirements_json"), nb::arg("updates_json"));
+      .def("commit", &commit, nb::arg("identifier"), nb::arg("requirements_json"), nb::arg("updates_json"))
+      .def("create_view", &create_view, nb::arg("identifier"), nb::arg("schema_json"), nb::arg("version_json"),
+           nb::arg("location"), nb::arg("properties"))
+      .def("replace_view", &replace_view, nb::arg("identifier"), nb::arg("schema_json"), nb::arg("version_json"),
+           nb::arg("location"), nb::arg("properties"))
+      .def(
+          "register_view",
+          [](Catalog& self, Levels identifier, const std::string& metadata_location) {
+            return waiting([&] {
+              return metadata_of(self.register_view(to_identifier(std::move(identifier)), metadata_location));
+            });
+          },
+          nb::arg("identifier"), nb::arg("metadata_location"))
+      .def(
+          "load_view",
+          [](Catalog& self, Levels identifier) {
+            return waiting([&] { return metadata_of(self.load_view(to_identifier(std::move(identifier)))); });
+          },
+          nb::arg("identifier"))
+      .def(
+          "view_exists",
+          [](Catalog& self, Levels identifier) {
+            return waiting([&] { return self.view_exists(to_identifier(std::move(identifier))); });
+          },
+          nb::arg("identifier"))
+      .def(
+          "list_views",
+          [](Catalog& self, const Namespace& ns) {
+            std::vector<Levels> views;
+            for (const TableIdentifier& view : waiting([&] { return self.list_views(ns); })) {
+              views.push_back(to_levels(view));
+            }
+            return views;
+          },
+          nb::arg("namespace"))
+      .def(
+          "drop_view",
+          [](Catalog& self, Levels identifier) {
+            waiting([&] { self.drop_view(to_identifier(std::move(identifier))); });
+          },
+          nb::arg("identifier"))
+      .def(
+          "rename_view",
+          [](Catalog& self, Levels from, Levels to) {
+            waiting([&] { self.rename_view(to_identifier(std::move(from)), to_identifier(std::move(to))); });
+          },
+          nb::arg("from_identifier"), nb::arg("to_identifier"));
 }
 
 }  // namespace floe::python

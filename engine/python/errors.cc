@@ -39,12 +39,14 @@ struct Known {
 };
 
 // The most derived first.
-std::array<Known, 18> known_errors = {{
+std::array<Known, 20> known_errors = {{
     {"NoSuchTable", &is<NoSuchTable>, &raise<NoSuchTable>},
     {"NoSuchNamespace", &is<NoSuchNamespace>, &raise<NoSuchNamespace>},
+    {"NoSuchView", &is<NoSuchView>, &raise<NoSuchView>},
     {"NotFound", &is<NotFound>, &raise<NotFound>},
     {"TableAlreadyExists", &is<TableAlreadyExists>, &raise<TableAlreadyExists>},
     {"NamespaceAlreadyExists", &is<NamespaceAlreadyExists>, &raise<NamespaceAlreadyExists>},
+    {"ViewAlreadyExists", &is<ViewAlreadyExists>, &raise<ViewAlreadyExists>},
     {"AlreadyExists", &is<AlreadyExists>, &raise<AlreadyExists>},
     {"NamespaceNotEmpty", &is<NamespaceNotEmpty>, &raise<NamespaceNotEmpty>},
     {"ConflictFound", &is<ConflictFound>, &raise<ConflictFound>},

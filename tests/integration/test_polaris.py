@@ -26,9 +26,11 @@ from pyiceberg.exceptions import (
     CommitFailedException,
     ForbiddenError,
     NoSuchTableError,
+    NoSuchViewError,
     TableAlreadyExistsError,
     UnauthorizedError,
 )
+from pyiceberg.view.metadata import SQLViewRepresentation, ViewRepresentation, ViewVersion
 
 import floe_engine
 from floe_iceberg import FloeCatalog, FloeTable, load_catalog
@@ -235,6 +237,22 @@ def test_several_tables_are_changed_in_one_commit(table: FloeTable, catalog: Flo
 def test_a_table_is_registered(table: FloeTable, catalog: FloeCatalog, ns: str) -> None:
     catalog.drop_table(table.name())
     assert ids(catalog.register_table(f"{ns}.again", table.metadata_location)) == [1, 2, 3]
+
+
+def test_views_come_and_go(table: FloeTable, catalog: FloeCatalog, ns: str) -> None:
+    def query(sql: str) -> ViewVersion:
+        representation = ViewRepresentation(SQLViewRepresentation(type="sql", sql=sql, dialect="spark"))
+        return ViewVersion(schema_id=0, representations=[representation], default_namespace=(ns,))
+
+    made = catalog.create_view(f"{ns}.v", table.schema(), query("select * from t"))
+    assert catalog.list_views(ns) == [(ns, "v")]
+    replaced = catalog.replace_view(f"{ns}.v", table.schema(), query("select * from t where id > 1"))
+    assert replaced.uuid() == made.uuid()
+    assert catalog.load_view(f"{ns}.v").metadata == replaced.metadata
+    catalog.rename_view(f"{ns}.v", f"{ns}.w")
+    catalog.drop_view(f"{ns}.w")
+    with pytest.raises(NoSuchViewError):
+        catalog.load_view(f"{ns}.w")
 
 
 def test_pyicebergs_client_and_ours_share_tables(table: FloeTable, polaris: Polaris) -> None:

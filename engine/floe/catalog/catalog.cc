@@ -29,6 +29,10 @@ std::string type_of(const std::string& name, const Properties& properties) {
       "catalog {}: neither the property \"type\" nor the scheme of \"uri\" says what kind of catalog it is", name));
 }
 
+[[noreturn]] void refuse_views(const Catalog& catalog, const std::string& what) {
+  throw NotSupported(fmt::format("catalog {} keeps no views ({}): those of type rest do", catalog.name(), what));
+}
+
 }  // namespace
 
 std::string to_string(const Namespace& ns) { return fmt::format("{}", fmt::join(ns, ".")); }
@@ -65,6 +69,17 @@ void Catalog::commit_tables(const std::vector<TableChange>& changes) {
       fmt::format("catalog {} cannot change several tables in one commit ({}): commit to each of them by itself",
                   name(), to_string(changes)));
 }
+
+LoadedView Catalog::create_view(const TableIdentifier& view, const NewView&) { refuse_views(*this, to_string(view)); }
+LoadedView Catalog::replace_view(const TableIdentifier& view, const NewView&) { refuse_views(*this, to_string(view)); }
+LoadedView Catalog::register_view(const TableIdentifier& view, const std::string&) {
+  refuse_views(*this, to_string(view));
+}
+LoadedView Catalog::load_view(const TableIdentifier& view) { refuse_views(*this, to_string(view)); }
+bool Catalog::view_exists(const TableIdentifier& view) { refuse_views(*this, to_string(view)); }
+std::vector<TableIdentifier> Catalog::list_views(const Namespace& ns) { refuse_views(*this, to_string(ns)); }
+void Catalog::drop_view(const TableIdentifier& view) { refuse_views(*this, to_string(view)); }
+void Catalog::rename_view(const TableIdentifier& from, const TableIdentifier&) { refuse_views(*this, to_string(from)); }
 
 CatalogPtr open_catalog(const std::string& name, const Properties& properties) {
   const std::string type = type_of(name, properties);

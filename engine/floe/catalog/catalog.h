@@ -10,6 +10,7 @@
 #include "floe/io/io.h"
 #include "floe/spec/table_metadata.h"
 #include "floe/spec/table_update.h"
+#include "floe/spec/view_metadata.h"
 
 namespace floe {
 
@@ -29,6 +30,20 @@ struct LoadedTable {
   TableMetadataPtr metadata;
   Properties config;  // what the catalog says about access to the table's files: for its location, in one
   std::vector<VendedCredential> credentials;  // and for each part of the store
+};
+
+struct LoadedView {
+  TableIdentifier identifier;
+  std::string metadata_location;
+  std::shared_ptr<const ViewMetadata> metadata;
+};
+
+class NoSuchView : public NotFound {
+  using NotFound::NotFound;
+};
+// Or a table has the name.
+class ViewAlreadyExists : public AlreadyExists {
+  using AlreadyExists::AlreadyExists;
 };
 
 // A catalog's server does not know who asks, or knows and does not let them.
@@ -94,6 +109,18 @@ class Catalog {
   // so, and it throws NotSupported.
   virtual bool commits_tables() const { return false; }
   virtual void commit_tables(const std::vector<TableChange>& changes);
+
+  // Views: as tables, with NoSuchView and ViewAlreadyExists. NotSupported where a catalog keeps none. Replacing is one
+  // attempt, of a definition that view_replacement_to_json (spec/view_metadata.h) takes: CommitFailed if another writer
+  // was first. A REST catalog whose server offers no views has none to list.
+  virtual LoadedView create_view(const TableIdentifier& view, const NewView& definition);
+  virtual LoadedView replace_view(const TableIdentifier& view, const NewView& definition);
+  virtual LoadedView register_view(const TableIdentifier& view, const std::string& metadata_location);
+  virtual LoadedView load_view(const TableIdentifier& view);
+  virtual bool view_exists(const TableIdentifier& view);
+  virtual std::vector<TableIdentifier> list_views(const Namespace& ns);
+  virtual void drop_view(const TableIdentifier& view);
+  virtual void rename_view(const TableIdentifier& from, const TableIdentifier& to);
 
   // The Io for a table's files.
   virtual IoPtr io(const LoadedTable& table) = 0;

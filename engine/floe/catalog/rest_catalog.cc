@@ -10,6 +10,7 @@
 
 #include "floe/catalog/rest_reports.h"
 #include "floe/catalog/rest_session.h"
+#include "floe/catalog/rest_views.h"
 #include "floe/error.h"
 #include "floe/spec/json.h"
 #include "floe/spec/json_writer.h"
@@ -28,6 +29,7 @@ constexpr std::string_view kTable = "/v1/{prefix}/namespaces/{namespace}/tables/
 constexpr std::string_view kCredentials = "/v1/{prefix}/namespaces/{namespace}/tables/{table}/credentials";
 constexpr std::string_view kRegister = "/v1/{prefix}/namespaces/{namespace}/register";
 constexpr std::string_view kRename = "/v1/{prefix}/tables/rename";
+constexpr std::string_view kRenameView = "/v1/{prefix}/views/rename";
 constexpr std::string_view kTransaction = "/v1/{prefix}/transactions/commit";
 
 using json::Node;
@@ -154,7 +156,7 @@ class RestCatalog : public Catalog, public ReportTaker {
                              bool overwrite) override;
   LoadedTable load_table(const TableIdentifier& table) override;
   bool table_exists(const TableIdentifier& table) override;
-  std::vector<TableIdentifier> list_tables(const Namespace& ns) override;
+  std::vector<TableIdentifier> list_tables(const Namespace& ns) override { return list(kTables, ns); }
   void drop_table(const TableIdentifier& table) override { drop(table, false); }
   void purge_table(const TableIdentifier& table) override { drop(table, true); }
   void rename_table(const TableIdentifier& from, const TableIdentifier& to) override;
@@ -166,7 +168,27 @@ class RestCatalog : public Catalog, public ReportTaker {
   void report(const TableIdentifier& table, const std::string& json) override { reports_.send(table, json); }
   std::optional<std::string> report_trouble() override { return reports_.trouble(); }
 
+  LoadedView create_view(const TableIdentifier& view, const NewView& definition) override {
+    return rest_views::create_view(session_, view, definition);
+  }
+  LoadedView replace_view(const TableIdentifier& view, const NewView& definition) override {
+    return rest_views::replace_view(session_, view, definition);
+  }
+  LoadedView register_view(const TableIdentifier& view, const std::string& metadata_location) override {
+    return rest_views::register_view(session_, view, metadata_location);
+  }
+  LoadedView load_view(const TableIdentifier& view) override { return rest_views::load_view(session_, view); }
+  bool view_exists(const TableIdentifier& view) override { return rest_views::view_exists(session_, view); }
+  std::vector<TableIdentifier> list_views(const Namespace& ns) override {
+    return session_.has("GET", rest_views::kViews) ? list(rest_views::kViews, ns) : std::vector<TableIdentifier>();
+  }
+  void drop_view(const TableIdentifier& view) override { rest_views::drop_view(session_, view); }
+  void rename_view(const TableIdentifier& from, const TableIdentifier& to) override;
+
  private:
+  std::vector<TableIdentifier> list(std::string_view path, const Namespace& ns);
+  void rename(std::string_view path, const std::string& subject, const TableIdentifier& from,
+              const TableIdentifier& to);
   LoadedTable create(const TableIdentifier& table, const NewTable& definition, bool staged);
   void drop(const TableIdentifier& table, bool purge);
   LoadedTable table_of(const TableIdentifier& table, const HttpAnswer& answer);
@@ -409,17 +431,17 @@ bool RestCatalog::table_exists(const TableIdentifier& table) {
   return session_.exists({.method = method, .path = kTable, .about = table, .query = {}, .body = {}});
 }
 
-std::vector<TableIdentifier> RestCatalog::list_tables(const Namespace& ns) {
+std::vector<TableIdentifier> RestCatalog::list(std::string_view path, const Namespace& ns) {
   require_levels(ns);
-  std::vector<TableIdentifier> tables;
-  for_each_page(kTables, ns, "", [&](const Node& root) {
+  std::vector<TableIdentifier> all;
+  for_each_page(path, ns, "", [&](const Node& root) {
     root.at("identifiers").for_each([&](const Node& item) {
-      TableIdentifier& table = tables.emplace_back();
-      item.at("namespace").for_each([&](const Node& level) { table.ns.emplace_back(level.string()); });
-      table.name = item.at("name").string();
+      TableIdentifier& each = all.emplace_back();
+      item.at("namespace").for_each([&](const Node& level) { each.ns.emplace_back(level.string()); });
+      each.name = item.at("name").string();
     });
   });
-  return tables;
+  return all;
 }
 
 void RestCatalog::drop(const TableIdentifier& table, bool purge) {
@@ -438,16 +460,30 @@ void RestCatalog::rename_table(const TableIdentifier& from, const TableIdentifie
   if (from.ns.empty() || from.name.empty()) {
     throw NoSuchTable(fmt::format("Table does not exist: {}", to_string(from)));
   }
+  rename(kRename, "table " + to_string(from), from, to);
+}
+
+void RestCatalog::rename_view(const TableIdentifier& from, const TableIdentifier& to) {
+  require_name(to);
+  if (from.ns.empty() || from.name.empty()) {
+    throw NoSuchView(fmt::format("View does not exist: {}", to_string(from)));
+  }
+  rename(kRenameView, "view " + to_string(from), from, to);
+}
+
+void RestCatalog::rename(std::string_view path, const std::string& subject, const TableIdentifier& from,
+                         const TableIdentifier& to) {
   json::Writer out;
   out.begin_object();
   write_identifier(out, "source", from);
   write_identifier(out, "destination", to);
   out.end_object();
   session_.call({.method = "POST",
-                 .path = kRename,
+                 .path = path,
                  .about = from,
                  .query = {},
-                 .body = json::finish(out, "table " + to_string(from))});
+                 .body = json::finish(out, subject),
+                 .subject = subject});
 }
 
 // The format version in which a snapshot that the commit adds is written: that of an upgrade in it, else the latest,

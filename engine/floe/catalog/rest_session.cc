@@ -18,6 +18,7 @@ namespace {
 constexpr std::string_view kConfig = "/v1/config";
 constexpr std::string_view kTable = "/v1/{prefix}/namespaces/{namespace}/tables/{table}";
 constexpr std::string_view kTransaction = "/v1/{prefix}/transactions/commit";
+constexpr std::string_view kView = "/v1/{prefix}/namespaces/{namespace}/views/{view}";
 constexpr size_t kMaxMessage = 4000;  // code points of a server's words
 
 // What servers offer that do not say.
@@ -36,6 +37,13 @@ const std::set<std::string, std::less<>> kDefaultEndpoints = {
     "POST /v1/{prefix}/namespaces/{namespace}/tables/{table}/metrics",
     "POST /v1/{prefix}/tables/rename",
     "POST /v1/{prefix}/transactions/commit",
+};
+
+// What they offer beside that if "view-endpoints-supported" says so.
+const std::set<std::string, std::less<>> kViewEndpoints = {
+    "GET /v1/{prefix}/namespaces/{namespace}/views",           "POST /v1/{prefix}/namespaces/{namespace}/views",
+    "GET /v1/{prefix}/namespaces/{namespace}/views/{view}",    "POST /v1/{prefix}/namespaces/{namespace}/views/{view}",
+    "DELETE /v1/{prefix}/namespaces/{namespace}/views/{view}", "POST /v1/{prefix}/views/rename",
 };
 
 std::string uri_of(const std::string& whose, const Properties& properties) {
@@ -153,6 +161,9 @@ void RestSession::read_config(const std::string& body) {
   for (auto& [key, value] : overrides) properties_.insert_or_assign(key, value);
 
   endpoints_ = kDefaultEndpoints;
+  if (bool_property(properties_, "view-endpoints-supported", false)) {
+    endpoints_.insert(kViewEndpoints.begin(), kViewEndpoints.end());
+  }
   if (const auto given = root.find("endpoints")) {
     endpoints_.clear();
     given->for_each([&](const json::Node& item) {
@@ -189,6 +200,7 @@ std::string RestSession::url_of(const RestCall& call) const {
   replace(path, "/{prefix}", prefix.empty() ? "" : "/" + prefix);
   replace(path, "{namespace}", encode(call.about.ns));
   replace(path, "{table}", url_encode(call.about.name));
+  replace(path, "{view}", url_encode(call.about.name));
   return fmt::format("{}{}{}{}", uri_, path, call.query.empty() ? "" : "?", call.query);
 }
 
@@ -250,7 +262,8 @@ void RestSession::fail(const RestCall& call, const HttpAnswer& answer) {
       "{}: {}{} (HTTP {}{}{})", whose_, subject_of(call),
       complaint.message.empty() ? fmt::format("{} answers without a reason", printable_url(uri_)) : complaint.message,
       status, type.empty() ? "" : ", ", type));
-  const bool commits = call.path == kTable || call.path == kTransaction;
+  const bool commits = call.path == kTable || call.path == kTransaction || call.path == kView;
+  const bool about_view = call.path.find("view") != std::string_view::npos && !call.about.name.empty();
   const bool about_table = !call.about.name.empty() || commits;
 
   // Servers keep no 5xx under a request's key: what they answer to its repetition may be about what the first one did.
@@ -263,12 +276,14 @@ void RestSession::fail(const RestCall& call, const HttpAnswer& answer) {
     if (type == "NoSuchNamespaceException" || (type != "NoSuchTableException" && !about_table)) {
       throw NoSuchNamespace(message);
     }
+    if (about_view) throw NoSuchView(message);
     throw NoSuchTable(message);
   }
   if (status == 409) {
     if (type == "NamespaceNotEmptyException" || (call.method == "DELETE" && !about_table))
       throw NamespaceNotEmpty(message);
     if (commits && type != "AlreadyExistsException") throw CommitFailed(message);
+    if (about_view) throw ViewAlreadyExists(message);
     if (about_table) throw TableAlreadyExists(message);
     throw NamespaceAlreadyExists(message);
   }

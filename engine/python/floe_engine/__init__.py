@@ -85,10 +85,12 @@ from floe_engine.errors import (  # noqa: E402
     NamespaceNotEmpty,
     NoSuchNamespace,
     NoSuchTable,
+    NoSuchView,
     NotFound,
     NotSupported,
     TableAlreadyExists,
     Unauthorized,
+    ViewAlreadyExists,
 )
 
 atexit.register(close_all_streams)
@@ -114,6 +116,7 @@ __all__ = [
     "NamespaceNotEmpty",
     "NoSuchNamespace",
     "NoSuchTable",
+    "NoSuchView",
     "NotFound",
     "NotSupported",
     "Plan",
@@ -128,6 +131,7 @@ __all__ = [
     "Transaction",
     "Unauthorized",
     "UpsertOptions",
+    "ViewAlreadyExists",
     "clear_manifest_cache",
     "close_all_streams",
     "commit_rewrite",

@@ -708,6 +708,46 @@ class Catalog:
             CommitStateUnknown: The outcome could not be learnt.
         """
 
+    def create_view(
+        self,
+        identifier: Sequence[str],
+        schema_json: str,
+        version_json: str,
+        location: str,
+        properties: Mapping[str, str],
+    ) -> str:
+        """Makes a view, whose metadata comes back. This, and all about views: NotSupported if it keeps none.
+
+        Raises:
+            ViewAlreadyExists: There is a view or a table of that name.
+            InvalidArgument: The schema cannot be, or the version has no query, or two in one dialect.
+        """
+
+    def replace_view(
+        self,
+        identifier: Sequence[str],
+        schema_json: str,
+        version_json: str,
+        location: str,
+        properties: Mapping[str, str],
+    ) -> str:
+        """One attempt to make this the view's definition. Its properties stay, and these are added.
+
+        Raises:
+            NoSuchView: There is none of that name.
+            InvalidArgument: As in ``create_view``, or a dialect would be lost.
+            CommitFailed: Another writer was first.
+        """
+
+    def register_view(self, identifier: Sequence[str], metadata_location: str) -> str: ...
+    def load_view(self, identifier: Sequence[str]) -> str:
+        """The view's metadata, as the specification has it."""
+
+    def view_exists(self, identifier: Sequence[str]) -> bool: ...
+    def list_views(self, namespace: Sequence[str]) -> list[list[str]]: ...
+    def drop_view(self, identifier: Sequence[str]) -> None: ...
+    def rename_view(self, from_identifier: Sequence[str], to_identifier: Sequence[str]) -> None: ...
+
 def open_catalog(name: str, properties: Mapping[str, str]) -> Catalog:
     """Opens the catalog that the properties describe.
 

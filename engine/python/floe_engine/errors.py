@@ -30,6 +30,10 @@ class NoSuchNamespace(NotFound):
     """The catalog has no such namespace."""
 
 
+class NoSuchView(NotFound):
+    """The catalog has no such view."""
+
+
 class AlreadyExists(Error):
     """What was to be made is there already."""
 
@@ -40,6 +44,10 @@ class TableAlreadyExists(AlreadyExists):
 
 class NamespaceAlreadyExists(AlreadyExists):
     """The catalog has a namespace of that name."""
+
+
+class ViewAlreadyExists(AlreadyExists):
+    """The catalog has a view, or a table, of that name."""
 
 
 class NamespaceNotEmpty(Error):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self, overload
+from typing import TYPE_CHECKING, Any, NoReturn, Self, overload
 
 from pyiceberg.catalog import (
     AVAILABLE_CATALOGS,
@@ -21,6 +21,7 @@ from pyiceberg.table.sorting import UNSORTED_SORT_ORDER, SortOrder
 from pyiceberg.table.update import TableRequirement, TableUpdate, UpgradeFormatVersionUpdate
 from pyiceberg.typedef import EMPTY_DICT, Identifier, Properties
 
+import floe_engine
 from floe_iceberg.catalog import FLOE_CATALOG_IMPL, FLOE_CATALOG_TYPE, FloeCatalog, merged_properties, type_of
 from floe_iceberg.errors import InvalidArgumentError
 from floe_iceberg.foreign import refuse_foreign_io
@@ -229,6 +230,19 @@ class AcceleratedCatalog(FloeCatalog):
         properties: Properties = EMPTY_DICT,
     ) -> View:
         return self.inner.create_view(identifier, schema, view_version, location, properties)
+
+    def replace_view(self, identifier: str | Identifier, *_: Any, **__: Any) -> View:
+        self._refuse(identifier, "replace")
+
+    def rename_view(self, from_identifier: str | Identifier, *_: Any) -> View:
+        self._refuse(from_identifier, "rename")
+
+    def _refuse(self, identifier: str | Identifier, what: str) -> NoReturn:
+        name = identifier if isinstance(identifier, str) else ".".join(identifier)
+        raise floe_engine.NotSupported(
+            f"catalog {self.name} cannot {what} the view {name}: PyIceberg's catalogs have no call for that; drop it "
+            "and create another one"
+        )
 
     def list_views(self, namespace: str | Identifier) -> list[Identifier]:
         return self.inner.list_views(namespace)

@@ -30,6 +30,8 @@ from pyiceberg.table.update import TableRequirement, TableUpdate
 from pyiceberg.typedef import EMPTY_DICT, Identifier, Properties, RecursiveDict
 from pyiceberg.types import transform_dict_value_to_str
 from pyiceberg.utils.config import Config, merge_config
+from pyiceberg.view import View
+from pyiceberg.view.metadata import ViewMetadata
 
 import floe_engine
 from floe_iceberg.catalog_transaction import FloeCatalogTransaction
@@ -43,7 +45,6 @@ from floe_iceberg.transaction import FloeCreateTableTransaction, json_array, ref
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from pyiceberg.view import View
     from pyiceberg.view.metadata import ViewVersion
 
 FLOE_CATALOG_TYPE = "floe.catalog.type"
@@ -446,7 +447,7 @@ class FloeCatalog(MetastoreCatalog):
     def _table(self, handle: floe_engine.Table) -> FloeTable:
         return FloeTable.of(TableState(self, tuple(handle.identifier), handle))
 
-    # --- views: none, as in PyIceberg's SqlCatalog ---
+    # --- views: a REST catalog's; the others' say that they keep none ---
 
     def create_view(
         self,
@@ -456,22 +457,114 @@ class FloeCatalog(MetastoreCatalog):
         location: str | None = None,
         properties: Properties = EMPTY_DICT,
     ) -> View:
-        raise NotImplementedError("views are not supported")
+        """Make a view.
 
-    def list_views(self, namespace: str | Identifier) -> list[Identifier]:
-        raise NotImplementedError("views are not supported")
+        Args:
+            identifier: Its namespace and name.
+            schema: Of the rows that it gives.
+            view_version: Its queries, each in a dialect of SQL.
+            location: Where its metadata goes; None: the catalog decides.
+            properties: Whatever the view is to keep.
 
-    def view_exists(self, identifier: str | Identifier) -> bool:
-        raise NotImplementedError("views are not supported")
+        Raises:
+            ViewAlreadyExistsError: There is a view, or a table, of that name.
+            NoSuchNamespaceError: Its namespace is not there.
+            InvalidArgumentError: It has no query, or two in one dialect.
+            NotImplementedError: The catalog keeps no views.
+        """
+        levels = self._table_levels(identifier, NoSuchNamespaceError)
+        definition = self._new_view(schema, view_version, location, properties)
+        return _view(levels, self.handle.create_view(levels, *definition))
+
+    def replace_view(
+        self,
+        identifier: str | Identifier,
+        schema: Schema | pa.Schema,
+        view_version: ViewVersion,
+        location: str | None = None,
+        properties: Properties = EMPTY_DICT,
+    ) -> View:
+        """Give a view another definition. Its properties stay, and these are added; the arguments are `create_view`'s.
+
+        Raises:
+            NoSuchViewError: There is none of that name.
+            InvalidArgumentError: It has no query, or lacks a dialect that the view had (but see the property
+                ``replace.drop-dialect.allowed``).
+            CommitFailedError: Another writer was first. Nothing has changed.
+            NotImplementedError: The catalog keeps no views.
+        """
+        levels = self._table_levels(identifier)
+        definition = self._new_view(schema, view_version, location, properties)
+        return _view(levels, self.handle.replace_view(levels, *definition))
+
+    def _new_view(
+        self, schema: Schema | pa.Schema, version: ViewVersion, location: str | None, properties: Properties
+    ) -> tuple[str, str, str, dict[str, str]]:
+        fresh = assign_fresh_schema_ids(self._convert_schema_if_needed(schema))
+        texts = _TableProperties.validate_python(properties)
+        return fresh.model_dump_json(), version.model_dump_json(), (location or "").rstrip("/"), texts
 
     def register_view(self, identifier: str | Identifier, metadata_location: str) -> View:
-        raise NotImplementedError("views are not supported")
+        """Add a view that exists outside of the catalog, by its metadata file.
 
-    def drop_view(self, identifier: str | Identifier) -> None:
-        raise NotImplementedError("views are not supported")
+        Raises:
+            ViewAlreadyExistsError: There is a view, or a table, of that name.
+            NotImplementedError: The catalog keeps no views, or its server does not offer that.
+        """
+        levels = self._table_levels(identifier, NoSuchNamespaceError)
+        return _view(levels, self.handle.register_view(levels, metadata_location))
 
     def load_view(self, identifier: str | Identifier) -> View:
-        raise NotImplementedError("views are not supported")
+        """The view in its current state.
+
+        Raises:
+            NoSuchViewError: There is none of that name.
+            NotImplementedError: The catalog keeps no views.
+        """
+        levels = self._table_levels(identifier)
+        return _view(levels, self.handle.load_view(levels))
+
+    def view_exists(self, identifier: str | Identifier) -> bool:
+        """Whether there is such a view.
+
+        Raises:
+            NotImplementedError: The catalog keeps no views.
+        """
+        return self.handle.view_exists(self._table_levels(identifier))
+
+    def list_views(self, namespace: str | Identifier) -> list[Identifier]:
+        """The views in a namespace.
+
+        Raises:
+            NoSuchNamespaceError: There is none of that name.
+            NotImplementedError: The catalog keeps no views.
+        """
+        return [tuple(levels) for levels in self.handle.list_views(self._levels(namespace, NoSuchNamespaceError))]
+
+    def drop_view(self, identifier: str | Identifier) -> None:
+        """Forget a view.
+
+        Raises:
+            NoSuchViewError: There is none of that name.
+            NotImplementedError: The catalog keeps no views.
+        """
+        self.handle.drop_view(self._table_levels(identifier))
+
+    def rename_view(self, from_identifier: str | Identifier, to_identifier: str | Identifier) -> View:
+        """Give a view another name, or another namespace.
+
+        Raises:
+            NoSuchViewError: There is no view of the first name.
+            ViewAlreadyExistsError: There is a view, or a table, of the second.
+            NotImplementedError: The catalog keeps no views.
+        """
+        to_levels = self._table_levels(to_identifier, NoSuchNamespaceError)
+        self.handle.rename_view(self._table_levels(from_identifier), to_levels)
+        return self.load_view(tuple(to_levels))
+
+
+def _view(levels: list[str], metadata_json: str) -> View:
+    return View(tuple(levels), ViewMetadata.model_validate_json(metadata_json))
 
 
 def _rebuild(cls: type[FloeCatalog], name: str, properties: dict[str, str]) -> FloeCatalog:

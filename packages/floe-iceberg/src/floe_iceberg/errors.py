@@ -290,6 +290,20 @@ class NamespaceAlreadyExistsError(
     identifier = ""
 
 
+class NoSuchViewError(IcebergError, engine.NoSuchView, CoreNotFoundError, pyiceberg.NoSuchViewError):
+    """The catalog has no such view."""
+
+    resource_type = "view"
+    identifier = ""
+
+
+class ViewAlreadyExistsError(IcebergError, engine.ViewAlreadyExists, ConflictError, pyiceberg.ViewAlreadyExistsError):
+    """The catalog has a view, or a table, of that name."""
+
+    resource_type = "view"
+    identifier = ""
+
+
 class NamespaceNotEmptyError(IcebergError, engine.NamespaceNotEmpty, pyiceberg.NamespaceNotEmptyError):
     """A namespace with tables or namespaces in it cannot be dropped."""
 
@@ -333,8 +347,10 @@ floe_engine.register_errors(
         "AlreadyExists": AlreadyExistsError,
         "NoSuchTable": NoSuchTableError,
         "NoSuchNamespace": NoSuchNamespaceError,
+        "NoSuchView": NoSuchViewError,
         "TableAlreadyExists": TableAlreadyExistsError,
         "NamespaceAlreadyExists": NamespaceAlreadyExistsError,
+        "ViewAlreadyExists": ViewAlreadyExistsError,
         "NamespaceNotEmpty": NamespaceNotEmptyError,
         "CommitFailed": CommitFailedError,
         "ConflictFound": ConflictFoundError,
@@ -351,8 +367,10 @@ floe_engine.register_errors(
 _OF_PYICEBERG: tuple[tuple[type[Exception], type[IcebergError]], ...] = (
     (pyiceberg.NoSuchTableError, NoSuchTableError),
     (pyiceberg.NoSuchNamespaceError, NoSuchNamespaceError),
+    (pyiceberg.NoSuchViewError, NoSuchViewError),
     (pyiceberg.TableAlreadyExistsError, TableAlreadyExistsError),
     (pyiceberg.NamespaceAlreadyExistsError, NamespaceAlreadyExistsError),
+    (pyiceberg.ViewAlreadyExistsError, ViewAlreadyExistsError),
     (pyiceberg.NamespaceNotEmptyError, NamespaceNotEmptyError),
     (pyiceberg.CommitFailedException, CommitFailedError),
     (pyiceberg.CommitStateUnknownException, CommitStateUnknownError),
