@@ -47,10 +47,11 @@ void validate_name(const PartitionField& field, const Schema& schema) {
   const bool may_share =
       field.transform.kind == TransformKind::kIdentity || field.transform.kind == TransformKind::kVoid;
   if (may_share && field.source_ids.size() == 1 && field.source_id() == column->id) return;
-  throw InvalidArgument(
-      fmt::format("partition field \"{}\": there is a column of this name, which is not its identity source; "
-                  "choose another name",
-                  field.name));
+  throw InvalidArgument(fmt::format("Cannot create {} in schema: {}; choose another name",
+                                    field.transform.kind == TransformKind::kIdentity
+                                        ? "identity partition sourced from different field"
+                                        : "partition with a name that exists",
+                                    field.name));
 }
 
 }  // namespace

@@ -149,28 +149,23 @@ void validate_depth(const std::vector<Field>& fields, int depth) {
 void validate_identifier(const Schema& schema, int32_t field_id) {
   const std::vector<const Field*> path = path_to(schema, field_id);
   if (path.empty()) throw InvalidArgument(fmt::format("identifier field {} is no column of the schema", field_id));
-  const std::string name = full_name(schema, field_id);
-  for (const Field* field : path) {
-    const TypeKind kind = field->type.kind;
-    if (kind == TypeKind::kList || kind == TypeKind::kMap) {
-      refuse(name, field == path.back() ? "is an identifier field and must be of a primitive type"
-                                        : "is an identifier field and must not be inside a list or map");
-    }
-    if (!field->required) {
-      refuse(name, field == path.back()
-                       ? "is an identifier field and must be required"
-                       : fmt::format("is an identifier field inside the optional \"{}\"", field->name));
-    }
+  const auto invalid = [&](std::string_view problem) {
+    const std::string name = full_name(schema, field_id);
+    throw InvalidArgument(fmt::format("Identifier field {} invalid: {}: column \"{}\"", field_id, problem, name));
+  };
+  const Field& column = *path.back();
+  const TypeKind kind = column.type.kind;
+  if (column.type.is_nested()) invalid("not a primitive type field");
+  if (!column.required) invalid("not a required field");
+  if (kind == TypeKind::kFloat || kind == TypeKind::kDouble) invalid("must not be float or double field");
+  if (kind == TypeKind::kVariant || kind == TypeKind::kUnknown) {
+    invalid(fmt::format("must not be {} field", to_string(column.type)));
   }
-  switch (path.back()->type.kind) {
-    case TypeKind::kFloat:
-    case TypeKind::kDouble:
-    case TypeKind::kStruct:
-    case TypeKind::kVariant:
-    case TypeKind::kUnknown:
-      refuse(name, fmt::format("is an identifier field and must not be of type {}", to_string(path.back()->type)));
-    default:
-      break;
+  for (const Field* field : path) {
+    if (field->type.kind == TypeKind::kList || field->type.kind == TypeKind::kMap) {
+      invalid("must not be inside a list or map");
+    }
+    if (!field->required) invalid(fmt::format("must not be inside the optional \"{}\"", field->name));
   }
 }
 

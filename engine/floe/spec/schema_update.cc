@@ -104,12 +104,12 @@ int32_t SchemaUpdate::id_of(std::string_view name) const {
 }
 
 // Throws also if it is part of a map's key, which cannot change.
-int32_t SchemaUpdate::id_for_change(std::string_view name) const {
+int32_t SchemaUpdate::id_for_change(std::string_view name, std::string_view verb) const {
   const int32_t id = id_of(name);
   const Type* parent = nullptr;
   for (const Field* field : path_to(base_, id)) {
     if (parent != nullptr && parent->kind == TypeKind::kMap && field == &children_of(*parent).front()) {
-      throw InvalidArgument(fmt::format("Cannot update map keys: {}", name));
+      throw InvalidArgument(fmt::format("Cannot {} map keys: {}: {}", verb, to_string(*parent), name));
     }
     parent = &field->type;
   }
@@ -152,10 +152,11 @@ void SchemaUpdate::add_column(std::string_view parent, Field field) {
 void SchemaUpdate::drop_column(std::string_view name) {
   const std::optional<int32_t> known = find(name);
   if (known && added_parents_.contains(*known)) {
-    throw InvalidArgument(fmt::format("Cannot delete a column that has just been added: {}", name));
+    throw InvalidArgument(fmt::format("Could not find field with name {}, case_sensitive={}: it has just been added",
+                                      name, options_.case_sensitive ? "True" : "False"));
   }
   if (known && dropped_.contains(*known)) return;
-  const int32_t id = id_for_change(name);
+  const int32_t id = id_for_change(name, "delete");
   if (added_.contains(id)) throw InvalidArgument(fmt::format("Cannot delete a column that has additions: {}", name));
   if (changed_.contains(id)) throw InvalidArgument(fmt::format("Cannot delete a column that has updates: {}", name));
   if (is_member(base_, id)) {
@@ -188,12 +189,12 @@ void SchemaUpdate::update_type(std::string_view name, const Type& type) {
     throw InvalidArgument(fmt::format("Cannot change column type: {} is not a primitive",
                                       to_string(updated.type.is_nested() ? updated.type : type)));
   }
+  id_for_change(name);
   if (!can_promote(updated.type, type, format_version_) && !options_.allow_incompatible_changes) {
     throw InvalidArgument(
         fmt::format("Cannot change column type: {}: {} -> {}: {}. Add a column of the new type, or say {}", name,
                     to_string(updated.type), to_string(type), reason_of(updated.type, type, format_version_), kAllow));
   }
-  id_for_change(name);
   updated.initial_default = promoted(updated.initial_default, updated.type, type, name);
   updated.write_default = promoted(updated.write_default, updated.type, type, name);
   updated.type = type;
@@ -257,8 +258,11 @@ void SchemaUpdate::move(std::string_view name, Where where, std::string_view oth
   const std::optional<int32_t> id = usable(name);
   if (!id) throw InvalidArgument(fmt::format("Cannot move missing column: {}", name));
   const int32_t parent = parent_of(*id);
-  if (parent != kRoot && find_field(base_, parent)->type.kind != TypeKind::kStruct) {
-    throw InvalidArgument(fmt::format("Cannot move fields in non-struct type: {}", full_name(base_, parent)));
+  if (parent != kRoot) {
+    const Type& type = find_field(base_, parent)->type;
+    if (type.kind != TypeKind::kStruct) {
+      throw InvalidArgument(fmt::format("Cannot move fields in non-struct type: {}: {}", to_string(type), name));
+    }
   }
   Move move{.field_id = *id, .where = where};
   if (where != Where::kFirst) {

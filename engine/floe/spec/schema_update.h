@@ -68,7 +68,7 @@ class SchemaUpdate {
   std::optional<int32_t> find(std::string_view name) const;
   std::optional<int32_t> find_added(std::string_view name) const;
   int32_t id_of(std::string_view name) const;
-  int32_t id_for_change(std::string_view name) const;
+  int32_t id_for_change(std::string_view name, std::string_view verb = "update") const;
   const Field& field(int32_t id) const;
   void move(std::string_view name, Where where, std::string_view other = {});
   void union_fields(const std::vector<Field>& fields, const std::vector<Field>& existing, std::string_view parent);

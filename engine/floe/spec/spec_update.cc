@@ -110,8 +110,8 @@ void SpecUpdate::add_field(std::string_view column, const Transform& transform, 
       throw InvalidArgument(fmt::format("Already added partition: {}", field.name));
     }
     if (is_time(transform) && is_time(field.transform) && field.source_id() == source->id) {
-      throw InvalidArgument(fmt::format("Cannot add time partition field: {} of {} conflicts with {}",
-                                        to_string(transform), column, field.name));
+      throw InvalidArgument(fmt::format("Cannot add time partition field: {} conflicts with {}: both are of {}",
+                                        name.value_or(name_for(source->id, transform)), field.name, column));
     }
   }
   PartitionField field = new_field(source->id, transform, name);

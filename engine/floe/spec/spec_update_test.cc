@@ -106,7 +106,7 @@ TEST(SpecUpdateTest, WhatCannotBeIsRefused) {
   EXPECT_THAT(add("day", "day", "name"), HasSubstr("Cannot add duplicate partition field name: name"));
   EXPECT_EQ(add("day", "day"), "it was not refused");
   EXPECT_THAT(add("day", "day"), HasSubstr("Already added partition"));
-  EXPECT_THAT(add("day", "year"), HasSubstr("Cannot add time partition field"));
+  EXPECT_THAT(add("day", "year", "y"), HasSubstr("Cannot add time partition field: y conflicts with day_day"));
   EXPECT_THAT(refusal([&] { changes.remove_field("day_day"); }), HasSubstr("newly added"));
   EXPECT_THAT(refusal([&] { changes.rename_field("day_day", "d"); }), HasSubstr("recently added"));
   EXPECT_THAT(refusal([&] { changes.remove_field("nothing"); }), HasSubstr("No such partition field: nothing"));
@@ -114,7 +114,8 @@ TEST(SpecUpdateTest, WhatCannotBeIsRefused) {
   changes.remove_field("name");
   EXPECT_THAT(refusal([&] { changes.rename_field("name", "n"); }), HasSubstr("Cannot delete and rename"));
   changes.rename_field("id_bucket", "day");
-  EXPECT_THAT(refusal([&] { changes.apply(); }), HasSubstr("there is a column of this name"));
+  EXPECT_THAT(refusal([&] { changes.apply(); }),
+              HasSubstr("Cannot create partition with a name that exists in schema: day"));
 }
 
 TEST(SpecUpdateTest, CaseOfColumnsCountsOnlyIfItShould) {

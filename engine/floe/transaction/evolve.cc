@@ -140,8 +140,11 @@ class SchemaStep : public Step {
     if (namesake != nullptr && !(may_share && namesake->id == field.source_id())) {
       const Field* before = find_field(before_, field.name);
       if (before != nullptr && before->id == namesake->id) return;  // of old
-      refuse(base, fmt::format("Cannot name a column {}: a partition field has that name. Rename that first, by "
-                               "update_spec().rename_field(\"{}\", ...), or choose another name",
+      refuse(base, fmt::format("Cannot create {} in schema: {}: a partition field has that name. Rename that first, by "
+                               "update_spec().rename_field(\"{}\", ...), or choose another name for the column",
+                               field.transform.kind == TransformKind::kIdentity
+                                   ? "identity partition sourced from different field"
+                                   : "partition with a name that exists",
                                field.name, field.name));
     }
   }

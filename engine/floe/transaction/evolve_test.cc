@@ -137,7 +137,7 @@ TEST_F(EvolveTest, ColumnsDoNotTakeTheNamesOfPartitionFields) {
   change_spec(catalog, catalog.now(), [](SpecUpdate& u) { u.remove_field("b"); });
   EXPECT_THAT(refusal<InvalidArgument>(
                   [&] { change_schema(catalog, catalog.now(), [](SchemaUpdate& u) { add_column(u, "b"); }); }),
-              HasSubstr("Cannot name a column b: a partition field has that name"));
+              HasSubstr("with a name that exists in schema: b: a partition field has that name"));
   const LoadedTable renamed =
       change_schema(catalog, catalog.now(), [](SchemaUpdate& u) { u.rename_column("day", "weekday"); });
   EXPECT_EQ(default_spec(*renamed.metadata).fields[0].name, "day");
