@@ -172,8 +172,10 @@ TEST(Schema, ValidatesIdentifierFields) {
   EXPECT_EQ(with(field(1, "s", struct_type({field(2, "b", primitive(TypeKind::kInt), true)}), true), 2), "");
   EXPECT_THAT(with(field(1, "a"), 1), HasSubstr("Identifier field 1 invalid: not a required field: column \"a\""));
   EXPECT_THAT(with(field(1, "a"), 5), HasSubstr("5"));
-  EXPECT_THAT(with(field(1, "a", primitive(TypeKind::kDouble), true), 1), HasSubstr("must not be float or double field"));
-  EXPECT_THAT(with(field(1, "a", primitive(TypeKind::kFloat), true), 1), HasSubstr("must not be float or double field"));
+  EXPECT_THAT(with(field(1, "a", primitive(TypeKind::kDouble), true), 1),
+              HasSubstr("must not be float or double field"));
+  EXPECT_THAT(with(field(1, "a", primitive(TypeKind::kFloat), true), 1),
+              HasSubstr("must not be float or double field"));
   EXPECT_THAT(with(field(1, "s", struct_type({}), true), 1), HasSubstr("not a primitive type field"));
   EXPECT_THAT(with(field(1, "s", struct_type({field(2, "b", primitive(TypeKind::kInt), true)})), 2),
               HasSubstr("inside the optional \"s\""));
