@@ -189,12 +189,12 @@ void SchemaUpdate::update_type(std::string_view name, const Type& type) {
     throw InvalidArgument(fmt::format("Cannot change column type: {} is not a primitive",
                                       to_string(updated.type.is_nested() ? updated.type : type)));
   }
-  id_for_change(name);
   if (!can_promote(updated.type, type, format_version_) && !options_.allow_incompatible_changes) {
     throw InvalidArgument(
         fmt::format("Cannot change column type: {}: {} -> {}: {}. Add a column of the new type, or say {}", name,
                     to_string(updated.type), to_string(type), reason_of(updated.type, type, format_version_), kAllow));
   }
+  id_for_change(name);
   updated.initial_default = promoted(updated.initial_default, updated.type, type, name);
   updated.write_default = promoted(updated.write_default, updated.type, type, name);
   updated.type = type;
