@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import threading
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
@@ -22,6 +17,7 @@ from pyiceberg.types import LongType
 import floe_engine
 from floe_iceberg import FloeCatalog, accelerate, load_catalog, reports
 from floe_iceberg.errors import ConflictFoundError, InvalidArgumentError
+from testing.fixtures.answering import answering
 
 ROWS = pa.table({"id": [1, 2, 3], "text": ["a", "b", "c"]})
 MORE = pa.table({"id": [3, 4], "text": ["C", "D"]})
@@ -190,34 +186,10 @@ def test_catalogs_that_others_keep_say_that_they_cannot(tmp_path: Path, monkeypa
         ours.transaction()
 
 
-@contextmanager
-def configured(config: dict[str, Any]) -> Iterator[str]:
-    """The URL of a server that says this is its configuration."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            body = json.dumps(config).encode()
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        threading.Thread(target=server.serve_forever).start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}"
-        finally:
-            server.shutdown()
-
-
 def test_a_server_that_does_not_offer_it_is_known_before_anything_is_written() -> None:
-    with configured({"endpoints": ["GET /v1/{prefix}/namespaces"]}) as url:
+    with answering(lambda *_: (200, {"endpoints": ["GET /v1/{prefix}/namespaces"]})) as url:
         catalog = load_catalog("prod", type="rest", uri=url)
         with pytest.raises(NotImplementedError, match="catalog prod commits to one table at a time"):
             catalog.transaction()
-    with configured({}) as url:
+    with answering(lambda *_: (200, {})) as url:
         assert load_catalog("prod", type="rest", uri=url).commits_tables

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pickle
 import signal
 import threading
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +21,7 @@ from pyiceberg.types import LongType, NestedField, StringType
 
 import floe_engine
 from floe_iceberg import FloeCatalog, FloeTable, load_catalog
+from testing.fixtures.answering import answering
 
 ROWS = pa.table({"id": [1, 2, 3], "text": ["a", "b", None]})
 
@@ -40,34 +37,6 @@ def ns(catalog: FloeCatalog) -> str:
     name = f"ns_{uuid.uuid4().hex}"
     catalog.create_namespace(name)
     return name
-
-
-@contextmanager
-def answering(answer: Callable[[str, dict[str, str]], tuple[int, Any]]) -> Iterator[str]:
-    """The URL of a server that answers as it is told: a status and a JSON value for each path and its headers."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            status, value = answer(self.path, dict(self.headers))
-            body = json.dumps(value).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        do_POST = do_GET
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        threading.Thread(target=server.serve_forever).start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}"
-        finally:
-            server.shutdown()
 
 
 def test_tables_are_shared_with_pyicebergs_client(catalog: FloeCatalog, rest_server: str, ns: str) -> None:

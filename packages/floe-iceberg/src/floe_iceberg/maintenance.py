@@ -353,8 +353,8 @@ class FloeMaintenance(MaintenanceTable):
             strategy: ``binpack`` (the table's sort order is kept, if it has one) or ``sort``; default: ``sort`` if
                 there is a ``sort_order``, else ``binpack``.
             sort_order: By what to sort, such as ``"day DESC NULLS LAST, bucket(16, id)"``, or along a curve through
-                several columns: ``"zorder(lat, lon)"``, or ``"hilbert(lat, lon)"``, which clusters better and takes
-                longer. Default: the table's sort order.
+                several columns: ``"zorder(lat, lon)"``, or ``"hilbert(lat, lon)"``.
+                Default: the table's sort order.
             options: Those of Spark's procedure ``rewrite_data_files``, by their names there:
 
                 * which files: ``target-file-size-bytes``, ``min-file-size-bytes``, ``max-file-size-bytes``,
